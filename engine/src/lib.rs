@@ -1,0 +1,25 @@
+//! One shard of Locksley: a deterministic state machine over byte-string entries.
+//!
+//! A shard is owned by one thread and knows nothing of sockets, files, clocks or chance: the time and
+//! every random number come in as arguments, so a test can replay any history exactly. Reads return a
+//! view ([`Entry`]) that borrows the shard; every change goes through [`Shard::apply`] as an [`Op`],
+//! which states an effect (a value, an absolute expiry) and never a command, so that the same ops can
+//! be logged and replayed.
+
+pub mod limits;
+
+mod entry;
+mod key;
+mod op;
+mod policy;
+mod shard;
+mod stats;
+mod time;
+
+pub use entry::{Encoding, Entry, Value};
+pub use key::{Db, Key};
+pub use op::{Applied, ExpiryChange, FlagsChange, Op, Refusal};
+pub use policy::Policy;
+pub use shard::{Shard, ShardOptions, Touch};
+pub use stats::{MemoryUse, ShardStats};
+pub use time::Millis;

@@ -1,0 +1,13 @@
+//! Every bound of the engine in one place, with the relations between them.
+
+/// Longest key, in bytes.
+pub const KEY_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest value, in bytes.
+pub const VALUE_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// Most logical databases of a shard.
+pub const DATABASE_COUNT_MAX: usize = 16;
+
+/// Most expired entries, moved slots or evacuated cells that one turn of background work may handle.
+pub const TURN_STEPS_MAX: usize = 1024;

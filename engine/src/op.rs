@@ -1,0 +1,108 @@
+//! Every change a shard knows, as data.
+//!
+//! An op is an effect: it carries the final value and the absolute expiry, so that applying it again
+//! to the same state gives the same state. Commands (INCR, SET NX, ...) read first and then apply the op
+//! they came to; a shard has one owner, so nothing can happen in between.
+
+use crate::entry::Value;
+use crate::key::{Db, Key};
+use crate::time::Millis;
+
+/// One change of a shard.
+#[derive(Clone, Copy, Debug)]
+pub enum Op<'a> {
+    /// Make `key` hold `value`, whatever it held before.
+    Put {
+        /// What to write.
+        key: Key<'a>,
+        /// Its new value.
+        value: Value<'a>,
+        /// What becomes of its expiry.
+        expiry: ExpiryChange,
+        /// What becomes of its client flags.
+        client_flags: FlagsChange,
+    },
+    /// Overwrite `bytes.len()` bytes of the value at `offset`; a gap behind the old end is filled with
+    /// zeros, a missing key starts empty, expiry and flags stay.
+    Splice {
+        /// What to change.
+        key: Key<'a>,
+        /// Where in the value, in bytes.
+        offset: usize,
+        /// What to write there.
+        bytes: &'a [u8],
+    },
+    /// Remove `key`.
+    Delete {
+        /// What to remove.
+        key: Key<'a>,
+    },
+    /// Set (`Some`) or take away (`None`) the expiry of an existing `key`; a time that is over removes it.
+    SetExpiry {
+        /// Whose expiry.
+        key: Key<'a>,
+        /// The new one.
+        expiry: Option<Millis>,
+    },
+    /// Remove every entry of one database, or of all.
+    Flush {
+        /// Which database; `None` means all.
+        db: Option<Db>,
+    },
+    /// Exchange the contents of two databases.
+    Swap {
+        /// One of the two.
+        first: Db,
+        /// The other.
+        second: Db,
+    },
+}
+
+/// What a [`Op::Put`] does to the entry's expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryChange {
+    /// The entry keeps the one it has, if any.
+    Keep,
+    /// The entry has none.
+    Clear,
+    /// The entry expires at this instant.
+    At(Millis),
+}
+
+/// What a [`Op::Put`] does to the entry's client flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlagsChange {
+    /// The entry keeps what it has.
+    Keep,
+    /// The entry has these.
+    Set(u32),
+}
+
+/// What an op did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The entry existed before (for a flush: anything did).
+    pub existed: bool,
+    /// The version the entry has now; 0 if there is none.
+    pub version: u64,
+}
+
+/// Why an op was not carried out; the shard is as it was, but for evictions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The memory limit is reached and the policy has nothing to evict.
+    OutOfMemory {
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
+    /// The key is longer than [`KEY_BYTES_MAX`](crate::limits::KEY_BYTES_MAX).
+    KeyTooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The value would be longer than [`VALUE_BYTES_MAX`](crate::limits::VALUE_BYTES_MAX).
+    ValueTooLong {
+        /// Its length.
+        bytes: usize,
+    },
+}

@@ -1,0 +1,2 @@
+//! Locksley server.
+fn main() {}

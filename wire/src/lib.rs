@@ -1,0 +1,2 @@
+//! Bytes to meaning and back, for each protocol Locksley speaks; no I/O.
+#![forbid(unsafe_code)]
