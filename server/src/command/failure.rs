@@ -1,0 +1,66 @@
+//! Why a command failed, in the words its client reads.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use locksley_engine::Refusal;
+
+/// An error reply without its leading `-`: a code in capitals, a space, a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure(Cow<'static, str>);
+
+impl Failure {
+    /// The entry is of another type.
+    pub(crate) const WRONG_TYPE: Failure =
+        Failure::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
+    /// The arguments do not follow the command's grammar.
+    pub(crate) const SYNTAX: Failure = Failure::fixed("ERR syntax error");
+    /// A number was expected.
+    pub(crate) const NOT_INTEGER: Failure = Failure::fixed("ERR value is not an integer or out of range");
+    /// A floating-point number was expected.
+    pub(crate) const NOT_FLOAT: Failure = Failure::fixed("ERR value is not a valid float");
+    /// A number is outside its range.
+    pub(crate) const OUT_OF_RANGE: Failure = Failure::fixed("ERR value is out of range");
+    /// The key does not exist.
+    pub(crate) const NO_SUCH_KEY: Failure = Failure::fixed("ERR no such key");
+    /// There is no such database.
+    pub(crate) const BAD_DB: Failure = Failure::fixed("ERR DB index is out of range");
+    /// The memory limit is reached.
+    pub(crate) const OUT_OF_MEMORY: Failure = Failure::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+    /// A string would grow beyond its limit.
+    pub(crate) const STRING_TOO_LONG: Failure =
+        Failure::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+
+    /// A failure with a fixed text, code first.
+    pub(crate) const fn fixed(text: &'static str) -> Failure {
+        Failure(Cow::Borrowed(text))
+    }
+
+    /// A failure with a text made for it, code first; line breaks in it become spaces.
+    pub(crate) fn new(text: impl Display) -> Failure {
+        Failure(Cow::Owned(text.to_string().replace(['\r', '\n'], " ")))
+    }
+
+    /// The text, code first.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The code: the first word.
+    pub(crate) fn code(&self) -> &str {
+        self.0.split(' ').next().unwrap_or("ERR")
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        match refusal {
+            Refusal::OutOfMemory { .. } => Failure::OUT_OF_MEMORY,
+            Refusal::KeyTooLong { bytes } => Failure::new(format_args!(
+                "ERR key is too long ({bytes} bytes, the limit is {})",
+                locksley_engine::limits::KEY_BYTES_MAX
+            )),
+            Refusal::ValueTooLong { .. } => Failure::STRING_TOO_LONG,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The commands: one row and one handler each, grouped in folders as the manual groups them.
+//!
+//! A handler sees the thread it runs on and who calls ([`Context`](context::Context)), the arguments, and a
+//! reply to write. It knows neither sockets nor which thread the client is connected to; the router brings
+//! it to the shard that owns its keys.
+
+pub(crate) mod connection;
+pub(crate) mod context;
+pub(crate) mod effect;
+pub(crate) mod execute;
+pub(crate) mod failure;
+pub(crate) mod join;
+pub(crate) mod keys;
+pub(crate) mod row;
+pub(crate) mod strings;
+pub(crate) mod table;

@@ -1,0 +1,182 @@
+//! The table of all commands and the look-up of a name in it.
+//!
+//! A name of up to 16 bytes is folded to lower case in one `u128` and found by one multiplication in an
+//! open-addressed table built at start-up: dispatch happens for every request.
+
+use std::sync::OnceLock;
+
+use super::row::{Command, Run};
+use super::{connection, keys, strings};
+
+/// Every group's list; a new group is one line here, a new command one line in its group's list.
+static GROUPS: &[&[&Command]] = &[connection::COMMANDS, keys::COMMANDS, strings::COMMANDS];
+
+/// Slots of the name table: a power of two, sparse.
+const SLOT_COUNT: usize = 1024;
+
+/// A command with its place among all commands and subcommands.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry {
+    /// The row.
+    pub row: &'static Command,
+    /// The container's row, for a subcommand.
+    pub container: Option<&'static Command>,
+    index: u16,
+}
+
+impl Entry {
+    /// Its place among all commands and subcommands: the index of its counters.
+    #[inline]
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.index)
+    }
+
+    /// `get`, or `client|list` for a subcommand.
+    pub(crate) fn full_name(self) -> String {
+        match self.container {
+            Some(container) => format!("{}|{}", container.name, self.row.name),
+            None => self.row.name.to_owned(),
+        }
+    }
+}
+
+/// The commands of this server.
+pub(crate) struct Table {
+    entries: Vec<Entry>,
+    names: Vec<u128>,
+    slots: Vec<u16>,
+}
+
+/// What a request's name stands for.
+pub(crate) enum Lookup {
+    /// A command, or a container's subcommand.
+    Found(Entry),
+    /// Nothing.
+    Unknown,
+    /// A container without its subcommand, or with one it does not have.
+    UnknownSubcommand(&'static Command),
+}
+
+/// The table, built at the first call.
+pub(crate) fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    TABLE.get_or_init(Table::build)
+}
+
+impl Table {
+    fn build() -> Table {
+        let mut table = Table { entries: Vec::new(), names: Vec::new(), slots: vec![u16::MAX; SLOT_COUNT] };
+        for row in GROUPS.iter().copied().flatten().copied() {
+            table.push(row, None);
+        }
+        for index in 0..table.entries.len() {
+            let Entry { row, .. } = table.entries[index];
+            let name = fold(row.name.as_bytes()).expect("a command's name has at most 16 bytes");
+            let mut slot = slot_of(name);
+            while table.slots[slot] != u16::MAX {
+                slot = (slot + 1) % SLOT_COUNT;
+            }
+            table.slots[slot] = index as u16;
+            table.names.push(name);
+        }
+        for index in 0..table.entries.len() {
+            let row = table.entries[index].row;
+            if let Run::Container(subcommands) = row.run {
+                for subcommand in subcommands {
+                    table.push(subcommand, Some(row));
+                }
+            }
+        }
+        table
+    }
+
+    fn push(&mut self, row: &'static Command, container: Option<&'static Command>) {
+        self.entries.push(Entry { row, container, index: self.entries.len() as u16 });
+    }
+
+    /// Every command, then every subcommand.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The commands without the subcommands.
+    pub(crate) fn commands(&self) -> &[Entry] {
+        &self.entries[..self.names.len()]
+    }
+
+    /// The subcommands of a container, in its order.
+    pub(crate) fn subcommands(&self, container: &'static Command) -> impl Iterator<Item = Entry> + '_ {
+        self.entries.iter().copied().filter(move |entry| entry.container.is_some_and(|of| std::ptr::eq(of, container)))
+    }
+
+    /// What the request `args` (not empty) asks for.
+    #[inline]
+    pub(crate) fn find(&self, args: &[&[u8]]) -> Lookup {
+        let Some(entry) = self.find_name(args[0]) else { return Lookup::Unknown };
+        match entry.row.run {
+            Run::Container(_) => self.find_subcommand(entry, args),
+            _ => Lookup::Found(entry),
+        }
+    }
+
+    /// The command called `name`, a container included.
+    #[inline]
+    pub(crate) fn find_name(&self, name: &[u8]) -> Option<Entry> {
+        let folded = fold(name)?;
+        let mut slot = slot_of(folded);
+        loop {
+            let index = usize::from(*self.slots.get(slot)?);
+            if index == usize::from(u16::MAX) {
+                return None;
+            }
+            if self.names[index] == folded && self.entries[index].row.name.len() == name.len() {
+                return Some(self.entries[index]);
+            }
+            slot = (slot + 1) % SLOT_COUNT;
+        }
+    }
+
+    fn find_subcommand(&self, container: Entry, args: &[&[u8]]) -> Lookup {
+        let found = args.get(1).and_then(|name| {
+            self.subcommands(container.row).find(|entry| entry.row.name.as_bytes().eq_ignore_ascii_case(name))
+        });
+        found.map_or(Lookup::UnknownSubcommand(container.row), Lookup::Found)
+    }
+}
+
+/// `name` in lower case, padded with zeros; `None` when it is too long to be a command.
+#[inline]
+fn fold(name: &[u8]) -> Option<u128> {
+    let mut bytes = [0; 16];
+    bytes.get_mut(..name.len())?.copy_from_slice(name);
+    bytes.make_ascii_lowercase();
+    Some(u128::from_le_bytes(bytes))
+}
+
+#[inline]
+fn slot_of(folded: u128) -> usize {
+    let mixed = (folded as u64 ^ ((folded >> 64) as u64).rotate_left(23)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 54) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_found_by_its_name_in_any_case() {
+        for entry in table().commands() {
+            for name in [entry.row.name.to_owned(), entry.row.name.to_uppercase()] {
+                let found = table().find_name(name.as_bytes()).expect("the command is in the table");
+                assert_eq!(found.index(), entry.index());
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_not_found() {
+        for name in [&b""[..], b"gett", b"ge", b"get\0", b"a name that is far too long to be one"] {
+            assert!(table().find_name(name).is_none());
+        }
+    }
+}
