@@ -8,14 +8,17 @@
 
 pub mod limits;
 
+mod cell;
 mod entry;
 mod key;
 mod op;
 mod policy;
 mod shard;
+pub mod slab;
 mod stats;
 mod time;
 
+pub use cell::{Cell, UNIT_BYTES};
 pub use entry::{Encoding, Entry, Value};
 pub use key::{Db, Key};
 pub use op::{Applied, ExpiryChange, FlagsChange, Op, Refusal};

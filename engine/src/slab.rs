@@ -1,0 +1,541 @@
+//! The slab: where a shard's items live.
+//!
+//! One reserved mapping a shard, cut into pages of 1 MiB; a page holds cells of one size class, and an item
+//! larger than half a page takes whole pages of its own, an extent. The slab hands out cells and knows
+//! nothing of what is in them.
+//!
+//! ```text
+//! mapping  | page 0, never used | page 1: cells of class 72 | page 2: class 9 | extent: pages 3 4 5 | free ...
+//! page     | cell | cell | free cell | cell | ...  | never touched: no memory |
+//! ```
+//!
+//! Memory is counted where the kernel counts it, in frames of 4 KiB: cells are taken from the lowest
+//! address of a page, so a page that was never full commits only its beginning, and a class with three
+//! entries costs a frame. The record of a page (live bits, committed bytes, neighbours in its list) lies
+//! outside of it.
+//!
+//! # Invariants
+//! - Unit 0 and all of page 0 belong to no cell.
+//! - A page with cells has at least one live cell; its bits say which are live.
+//! - A page with a live and a free cell is in the list of its class's group, by how full it is.
+//! - No live cell reaches beyond its page's committed bytes.
+//! - `used_bytes` is the size of all live cells; `resident_bytes` is what all pages have committed.
+
+mod classes;
+mod mapping;
+mod page;
+mod runs;
+
+use std::io;
+
+use crate::cell::{Cell, UNIT_BYTES};
+use classes::{CLASS_COUNT, class_of, units_of};
+use mapping::Mapping;
+use page::{GROUP_COUNT, Page, Use};
+use runs::FreePages;
+
+/// Bytes of a page.
+pub const PAGE_BYTES: usize = 1 << 20;
+
+/// Units of a page.
+const PAGE_UNITS: u32 = (PAGE_BYTES / UNIT_BYTES) as u32;
+
+/// The granularity in which memory is committed.
+const FRAME_BYTES: usize = 4096;
+
+/// Pages that 32-bit unit numbers reach.
+const PAGE_COUNT_MAX: usize = (1 << 32) / PAGE_UNITS as usize;
+
+/// Stands for no page in lists.
+const NO_PAGE: u32 = 0;
+
+/// How a slab is set up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SlabOptions {
+    /// Ask for huge pages.
+    pub huge_pages: bool,
+}
+
+/// A size class: its geometry and its pages.
+#[derive(Clone, Debug)]
+struct Class {
+    units: u32,
+    /// 2^32 / units, rounded up: turns an offset in units into a cell index without division.
+    reciprocal: u32,
+    /// The first page of each group, by eighths of being full.
+    groups: [u32; GROUP_COUNT],
+    /// Which groups have pages.
+    groups_in_use: u8,
+    page_count: u32,
+    live: u32,
+    committed_bytes: u64,
+}
+
+/// The cells of one shard.
+#[derive(Debug)]
+pub struct Slab {
+    mapping: Mapping,
+    options: SlabOptions,
+    pages: Vec<Page>,
+    free: FreePages,
+    classes: Box<[Class]>,
+    used_bytes: u64,
+    resident_bytes: u64,
+}
+
+impl Slab {
+    /// An empty slab.
+    ///
+    /// # Errors
+    /// When 64 GiB of address space cannot be reserved.
+    pub fn new(options: SlabOptions) -> io::Result<Slab> {
+        let mapping = Mapping::new(PAGE_COUNT_MAX * PAGE_BYTES)?;
+        let mut pages = Vec::with_capacity(PAGE_COUNT_MAX);
+        pages.push(Page::free());
+        let classes = (0..CLASS_COUNT).map(Class::new).collect();
+        Ok(Slab { mapping, options, pages, free: FreePages::new(), classes, used_bytes: 0, resident_bytes: 0 })
+    }
+
+    /// A cell of at least `bytes`; `None` when the address space is used up or the kernel gives no more.
+    #[inline]
+    pub fn allocate(&mut self, bytes: usize) -> Option<Cell> {
+        if bytes > PAGE_BYTES / 2 {
+            return self.allocate_extent(bytes);
+        }
+        let class = class_of(bytes.div_ceil(UNIT_BYTES) as u32);
+        let page = match self.classes[class].fullest() {
+            Some(page) => page,
+            None => self.take_page(class)?,
+        };
+        let index = self.take_cell(page, class);
+        Cell::new(page * PAGE_UNITS + index * self.classes[class].units)
+    }
+
+    /// Gives a cell back.
+    ///
+    /// # Panics
+    /// When it is not allocated.
+    #[inline]
+    pub fn free(&mut self, cell: Cell) {
+        let (number, offset) = split(cell.unit());
+        match self.pages[number as usize].used_as {
+            Use::Cells(class) => self.give_cell(number, usize::from(class), offset),
+            Use::Extent(count) if offset == 0 => self.free_extent(number, count),
+            _ => panic!("unit {} is no cell", cell.unit()),
+        }
+    }
+
+    /// Bytes of the cell.
+    #[inline]
+    pub fn capacity(&self, cell: Cell) -> usize {
+        let (number, _) = split(cell.unit());
+        match self.pages[number as usize].used_as {
+            Use::Cells(class) => self.classes[usize::from(class)].bytes(),
+            Use::Extent(count) => count as usize * PAGE_BYTES,
+            Use::Free | Use::ExtentTail => panic!("unit {} is no cell", cell.unit()),
+        }
+    }
+
+    /// Whether an item that is to have `bytes` had better stay in `cell`: it has the room, and no other cell
+    /// would save more than 1/32 of it. Room that an extent gains or loses by that is accounted for.
+    #[inline]
+    pub fn fits(&mut self, cell: Cell, bytes: usize) -> bool {
+        let (number, _) = split(cell.unit());
+        match self.pages[number as usize].used_as {
+            Use::Cells(class) => {
+                let capacity = self.classes[usize::from(class)].bytes();
+                bytes <= capacity && (capacity - bytes) * 32 <= capacity.max(32 * 16)
+            }
+            Use::Extent(_) if bytes > PAGE_BYTES / 2 => self.resize_extent(number, bytes),
+            _ => false,
+        }
+    }
+
+    /// The whole cell.
+    #[inline]
+    pub fn bytes(&self, cell: Cell) -> &[u8] {
+        self.slice(cell, self.capacity(cell))
+    }
+
+    /// The whole cell, to be written; of an extent write no more than was asked for.
+    #[inline]
+    pub fn bytes_mut(&mut self, cell: Cell) -> &mut [u8] {
+        self.slice_mut(cell, self.capacity(cell))
+    }
+
+    /// The first `bytes` of the cell, which the caller knows to be no more than its capacity: touches
+    /// nothing but the cell.
+    #[inline]
+    pub fn slice(&self, cell: Cell, bytes: usize) -> &[u8] {
+        debug_assert!(bytes <= self.capacity(cell));
+        self.mapping.slice(cell.unit() as usize * UNIT_BYTES, bytes)
+    }
+
+    /// As [`Slab::slice`], to be written.
+    #[inline]
+    pub fn slice_mut(&mut self, cell: Cell, bytes: usize) -> &mut [u8] {
+        debug_assert!(bytes <= self.capacity(cell));
+        self.mapping.slice_mut(cell.unit() as usize * UNIT_BYTES, bytes)
+    }
+
+    /// Asks the CPU for the beginning of a cell.
+    #[inline]
+    pub fn prefetch(&self, cell: Cell) {
+        self.mapping.prefetch(cell.unit() as usize * UNIT_BYTES);
+    }
+
+    /// The live cell that starts at `unit`, if one does: for references that may be stale.
+    #[inline]
+    pub fn is_live(&self, unit: u32) -> Option<Cell> {
+        let (number, offset) = split(unit);
+        let page = self.pages.get(number as usize)?;
+        let live = match page.used_as {
+            Use::Cells(class) => {
+                let class = &self.classes[usize::from(class)];
+                let index = class.index(offset);
+                index * class.units == offset && page.is_live(index)
+            }
+            Use::Extent(_) => offset == 0,
+            Use::Free | Use::ExtentTail => false,
+        };
+        if live { Cell::new(unit) } else { None }
+    }
+
+    /// Bytes of all live cells.
+    pub fn used_bytes(&self) -> u64 {
+        self.used_bytes
+    }
+
+    /// Bytes that live cells and the free ones among them hold in memory.
+    pub fn resident_bytes(&self) -> u64 {
+        self.resident_bytes
+    }
+
+    /// Pages that have ever been used; page numbers are below this.
+    pub fn page_count(&self) -> u32 {
+        self.pages.len() as u32
+    }
+
+    /// The first live cell of page `page` that starts at `offset` units from the page's start or later.
+    pub fn next_live(&self, page: u32, offset: u32) -> Option<Cell> {
+        let record = self.pages.get(page as usize)?;
+        let start = match record.used_as {
+            Use::Cells(class) => {
+                let units = self.classes[usize::from(class)].units;
+                record.next_live(offset.div_ceil(units))? * units
+            }
+            Use::Extent(_) if offset == 0 => 0,
+            _ => return None,
+        };
+        Cell::new(page * PAGE_UNITS + start)
+    }
+
+    /// Moves cells together so that memory can go back: at most `steps` of it. `relocate` is told of each cell that moved,
+    /// its old and its new place and its contents. Returns whether there is more to do.
+    pub fn evacuate(&mut self, _steps: usize, _relocate: impl FnMut(Cell, Cell, &[u8])) -> bool {
+        false
+    }
+
+    /// Frees every cell at once.
+    pub fn clear(&mut self) {
+        for number in 1..self.pages.len() as u32 {
+            match self.pages[number as usize].used_as {
+                Use::Free | Use::ExtentTail => {}
+                Use::Cells(_) => self.release_page(number),
+                Use::Extent(count) => self.free_extent(number, count),
+            }
+        }
+        self.classes = (0..CLASS_COUNT).map(Class::new).collect();
+        self.used_bytes = 0;
+        debug_assert_eq!(self.resident_bytes, 0);
+    }
+
+    /// Asserts every invariant.
+    ///
+    /// # Panics
+    /// When one does not hold.
+    pub fn check(&self) {
+        let (mut used, mut resident) = (0, 0);
+        for (number, page) in self.pages.iter().enumerate() {
+            page.check();
+            resident += u64::from(page.committed_bytes);
+            match page.used_as {
+                Use::Cells(class) => {
+                    assert!(page.live > 0, "page {number} has no live cell");
+                    used += u64::from(page.live) * self.classes[usize::from(class)].bytes() as u64;
+                }
+                Use::Extent(_) => used += u64::from(page.committed_bytes),
+                Use::Free => assert!(number == 0 || self.free.is_free(number as u32)),
+                Use::ExtentTail => {}
+            }
+        }
+        assert_eq!(used, self.used_bytes);
+        assert_eq!(resident, self.resident_bytes);
+        self.classes.iter().enumerate().for_each(|(number, class)| self.check_class(number, class));
+    }
+
+    fn check_class(&self, number: usize, class: &Class) {
+        let pages = || self.pages.iter().filter(|page| page.used_as == Use::Cells(number as u16));
+        assert_eq!(class.page_count as usize, pages().count());
+        assert_eq!(class.live, pages().map(|page| page.live).sum::<u32>());
+        assert_eq!(class.committed_bytes, pages().map(|page| u64::from(page.committed_bytes)).sum::<u64>());
+        let mut listed = 0;
+        for (group, first) in class.groups.iter().enumerate() {
+            assert_eq!(*first != NO_PAGE, class.groups_in_use >> group & 1 == 1);
+            let (mut previous, mut next) = (NO_PAGE, *first);
+            while next != NO_PAGE {
+                let page = &self.pages[next as usize];
+                assert_eq!(page.group(), group);
+                assert_eq!(page.previous, previous);
+                assert_eq!(page.used_as, Use::Cells(number as u16));
+                listed += 1;
+                (previous, next) = (next, page.next);
+            }
+        }
+        assert_eq!(listed, pages().filter(|page| page.live < page.cells).count());
+    }
+
+    #[inline]
+    fn take_cell(&mut self, number: u32, class: usize) -> u32 {
+        let page = &mut self.pages[number as usize];
+        let before = page.group();
+        let index = page.take();
+        let after = page.group();
+        let end = (index + 1) * self.classes[class].units * UNIT_BYTES as u32;
+        if end > page.committed_bytes {
+            self.commit(number, class, end);
+        }
+        if before != after {
+            self.unlink(number, class, before);
+            self.link(number, class, after);
+        }
+        let class = &mut self.classes[class];
+        class.live += 1;
+        self.used_bytes += class.bytes() as u64;
+        index
+    }
+
+    fn commit(&mut self, number: u32, class: usize, end: u32) {
+        let page = &mut self.pages[number as usize];
+        let committed = end.next_multiple_of(FRAME_BYTES as u32);
+        let more = u64::from(committed - page.committed_bytes);
+        page.committed_bytes = committed;
+        self.classes[class].committed_bytes += more;
+        self.resident_bytes += more;
+    }
+
+    #[inline]
+    fn give_cell(&mut self, number: u32, class: usize, offset: u32) {
+        let record = &self.classes[class];
+        let index = record.index(offset);
+        assert_eq!(index * record.units, offset, "a cell is freed from its middle");
+        let page = &mut self.pages[number as usize];
+        let before = page.group();
+        page.give(index);
+        let (after, live) = (page.group(), page.live);
+        if before != after {
+            self.unlink(number, class, before);
+            self.link(number, class, after);
+        }
+        let record = &mut self.classes[class];
+        record.live -= 1;
+        self.used_bytes -= record.bytes() as u64;
+        if live == 0 {
+            self.unlink(number, class, after);
+            let record = &mut self.classes[class];
+            record.page_count -= 1;
+            record.committed_bytes -= u64::from(self.pages[number as usize].committed_bytes);
+            self.release_page(number);
+        }
+    }
+
+    /// A page for cells of `class`, in its emptiest group.
+    fn take_page(&mut self, class: usize) -> Option<u32> {
+        let number = self.free.take_one()?;
+        if !self.make_writable(number, 1) {
+            self.free.give(number);
+            return None;
+        }
+        let page = &mut self.pages[number as usize];
+        page.hold(class);
+        let committed = u64::from(page.committed_bytes);
+        let record = &mut self.classes[class];
+        record.page_count += 1;
+        record.committed_bytes += committed;
+        self.link(number, class, 0);
+        Some(number)
+    }
+
+    fn make_writable(&mut self, number: u32, count: u32) -> bool {
+        let end = (number + count) as usize;
+        if !self.mapping.make_writable(end * PAGE_BYTES) {
+            return false;
+        }
+        while self.pages.len() < end {
+            self.pages.push(Page::free());
+        }
+        true
+    }
+
+    fn release_page(&mut self, number: u32) {
+        let page = &mut self.pages[number as usize];
+        page.vacate();
+        self.resident_bytes -= u64::from(page.committed_bytes);
+        self.mapping.release(number as usize * PAGE_BYTES, page.committed_bytes as usize);
+        page.committed_bytes = 0;
+        self.free.give(number);
+    }
+
+    fn allocate_extent(&mut self, bytes: usize) -> Option<Cell> {
+        if bytes > PAGE_COUNT_MAX * PAGE_BYTES {
+            return None;
+        }
+        let count = bytes.div_ceil(PAGE_BYTES) as u32;
+        let number = self.free.take_run(count)?;
+        if !self.make_writable(number, count) {
+            (number..number + count).for_each(|page| self.free.give(page));
+            return None;
+        }
+        self.pages[number as usize].used_as = Use::Extent(count);
+        for tail in number + 1..number + count {
+            self.pages[tail as usize].used_as = Use::ExtentTail;
+        }
+        assert!(self.resize_extent(number, bytes), "an extent was taken for its size");
+        Cell::new(number * PAGE_UNITS)
+    }
+
+    fn resize_extent(&mut self, number: u32, bytes: usize) -> bool {
+        let Use::Extent(count) = self.pages[number as usize].used_as else { return false };
+        if bytes > count as usize * PAGE_BYTES || bytes.div_ceil(PAGE_BYTES) < count as usize {
+            return false;
+        }
+        let page = &mut self.pages[number as usize];
+        let committed = bytes.next_multiple_of(FRAME_BYTES) as u32;
+        if committed < page.committed_bytes {
+            let surplus = page.committed_bytes - committed;
+            self.mapping.release(number as usize * PAGE_BYTES + committed as usize, surplus as usize);
+        }
+        self.used_bytes = self.used_bytes + u64::from(committed) - u64::from(page.committed_bytes);
+        self.resident_bytes = self.resident_bytes + u64::from(committed) - u64::from(page.committed_bytes);
+        page.committed_bytes = committed;
+        true
+    }
+
+    fn free_extent(&mut self, number: u32, count: u32) {
+        self.used_bytes -= u64::from(self.pages[number as usize].committed_bytes);
+        self.release_page(number);
+        for tail in number + 1..number + count {
+            self.pages[tail as usize].used_as = Use::Free;
+            self.free.give(tail);
+        }
+    }
+
+    fn link(&mut self, number: u32, class: usize, group: usize) {
+        if group == GROUP_COUNT {
+            return;
+        }
+        let record = &mut self.classes[class];
+        let next = record.groups[group];
+        record.groups[group] = number;
+        record.groups_in_use |= 1 << group;
+        if next != NO_PAGE {
+            self.pages[next as usize].previous = number;
+        }
+        let page = &mut self.pages[number as usize];
+        (page.previous, page.next) = (NO_PAGE, next);
+    }
+
+    fn unlink(&mut self, number: u32, class: usize, group: usize) {
+        if group == GROUP_COUNT {
+            return;
+        }
+        let Page { previous, next, .. } = self.pages[number as usize];
+        if next != NO_PAGE {
+            self.pages[next as usize].previous = previous;
+        }
+        if previous != NO_PAGE {
+            self.pages[previous as usize].next = next;
+            return;
+        }
+        let record = &mut self.classes[class];
+        record.groups[group] = next;
+        if next == NO_PAGE {
+            record.groups_in_use &= !(1 << group);
+        }
+    }
+}
+
+impl Class {
+    fn new(class: usize) -> Class {
+        let units = units_of(class).max(1);
+        Class {
+            units,
+            reciprocal: if units == 1 { 0 } else { ((1u64 << 32).div_ceil(u64::from(units))) as u32 },
+            groups: [NO_PAGE; GROUP_COUNT],
+            groups_in_use: 0,
+            page_count: 0,
+            live: 0,
+            committed_bytes: 0,
+        }
+    }
+
+    #[inline]
+    fn bytes(&self) -> usize {
+        self.units as usize * UNIT_BYTES
+    }
+
+    /// The cell that covers the unit at `offset` of a page.
+    #[inline]
+    fn index(&self, offset: u32) -> u32 {
+        ((u64::from(offset) * u64::from(self.reciprocal)) >> 32) as u32
+    }
+
+    /// The fullest page that has a free cell.
+    #[inline]
+    fn fullest(&self) -> Option<u32> {
+        (self.groups_in_use != 0).then(|| self.groups[self.groups_in_use.ilog2() as usize])
+    }
+}
+
+/// A unit's page and its offset in the page.
+#[inline]
+fn split(unit: u32) -> (u32, u32) {
+    (unit / PAGE_UNITS, unit % PAGE_UNITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_keeps_what_was_written() {
+        let mut slab = Slab::new(SlabOptions::default()).unwrap();
+        let mut cells = Vec::new();
+        for bytes in [1, 16, 31, 33, 78, 1140, 2048, 2049, 5000, 70_000, 524_288, 524_289, 3 << 20, 512 << 20] {
+            let cell = slab.allocate(bytes).unwrap();
+            assert!(slab.capacity(cell) >= bytes);
+            slab.slice_mut(cell, bytes)[bytes - 1] = 7;
+            cells.push((cell, bytes));
+        }
+        slab.check();
+        for (cell, bytes) in cells {
+            assert_eq!(slab.slice(cell, bytes)[bytes - 1], 7);
+            assert_eq!(slab.is_live(cell.unit()), Some(cell));
+            assert_eq!(slab.is_live(cell.unit() + 1), None);
+            slab.free(cell);
+            assert_eq!(slab.is_live(cell.unit()), None);
+        }
+        slab.check();
+        assert_eq!((slab.used_bytes(), slab.resident_bytes()), (0, 0));
+    }
+
+    #[test]
+    fn an_offset_in_units_finds_its_cell_in_every_class() {
+        for number in 2..CLASS_COUNT {
+            let class = Class::new(number);
+            for offset in 0..PAGE_UNITS {
+                assert_eq!(class.index(offset), offset / class.units);
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What the slab knows of one page: its use, which cells are live, how much of it has been touched.
+//!
+//! It lies outside of the page, so that an empty page costs no memory and walking the live cells touches
+//! none of them. One bit a cell says whether the cell is live; a freed cell is not touched at all.
+
+use super::classes;
+use super::{FRAME_BYTES, NO_PAGE, PAGE_BYTES};
+use crate::cell::UNIT_BYTES;
+
+/// Groups of pages by how full they are; a full page is in none.
+pub(super) const GROUP_COUNT: usize = 8;
+
+/// What a page is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Nothing.
+    Free,
+    /// Cells of this class.
+    Cells(u16),
+    /// The first page of an extent of so many pages.
+    Extent(u32),
+    /// A later page of an extent.
+    ExtentTail,
+}
+
+/// One page's record.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) used_as: Use,
+    /// Live cells.
+    pub(super) live: u32,
+    /// Cells the page has room for.
+    pub(super) cells: u32,
+    /// Bytes from the page's start that may hold memory, a multiple of a frame; for an extent, of all its pages.
+    pub(super) committed_bytes: u32,
+    /// The bitmap has no free cell before this word.
+    hint: u32,
+    /// Neighbours in the list of the page's group.
+    pub(super) previous: u32,
+    pub(super) next: u32,
+    /// One bit a cell, set while it is live.
+    live_bits: Box<[u64]>,
+}
+
+impl Page {
+    pub(super) fn free() -> Page {
+        Page {
+            used_as: Use::Free,
+            live: 0,
+            cells: 0,
+            committed_bytes: 0,
+            hint: 0,
+            previous: NO_PAGE,
+            next: NO_PAGE,
+            live_bits: Box::default(),
+        }
+    }
+
+    /// Makes a free page hold cells of `class`.
+    pub(super) fn hold(&mut self, class: usize) {
+        debug_assert_eq!(self.used_as, Use::Free);
+        self.used_as = Use::Cells(class as u16);
+        self.live = 0;
+        self.cells = (PAGE_BYTES / (classes::units_of(class) as usize * UNIT_BYTES)) as u32;
+        self.hint = 0;
+        self.live_bits = vec![0; self.cells.div_ceil(64) as usize].into_boxed_slice();
+    }
+
+    /// Makes a page free; what it has committed stays noted.
+    pub(super) fn vacate(&mut self) {
+        self.used_as = Use::Free;
+        self.live = 0;
+        self.cells = 0;
+        self.live_bits = Box::default();
+    }
+
+    /// Bytes the record takes beyond its own size.
+    pub(super) fn bitmap_bytes(&self) -> usize {
+        size_of_val(&*self.live_bits)
+    }
+
+    /// The group of a page with so many live cells; [`GROUP_COUNT`] if it is full.
+    #[inline]
+    pub(super) fn group(&self) -> usize {
+        self.live as usize * GROUP_COUNT / self.cells as usize
+    }
+
+    /// Takes the first free cell.
+    #[inline]
+    pub(super) fn take(&mut self) -> u32 {
+        debug_assert!(self.live < self.cells);
+        let mut word = self.hint as usize;
+        while self.live_bits[word] == u64::MAX {
+            word += 1;
+        }
+        let bit = self.live_bits[word].trailing_ones();
+        self.live_bits[word] |= 1 << bit;
+        self.hint = word as u32;
+        self.live += 1;
+        let index = word as u32 * 64 + bit;
+        debug_assert!(index < self.cells);
+        index
+    }
+
+    /// Gives cell `index` back.
+    #[inline]
+    pub(super) fn give(&mut self, index: u32) {
+        assert!(self.is_live(index), "a cell is freed twice");
+        let word = index / 64;
+        self.live_bits[word as usize] &= !(1 << (index % 64));
+        self.hint = self.hint.min(word);
+        self.live -= 1;
+    }
+
+    #[inline]
+    pub(super) fn is_live(&self, index: u32) -> bool {
+        self.live_bits.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+
+    /// The first live cell from `index` on.
+    pub(super) fn next_live(&self, index: u32) -> Option<u32> {
+        let mut word = index as usize / 64;
+        let mut bits = *self.live_bits.get(word)? >> (index % 64) << (index % 64);
+        while bits == 0 {
+            word += 1;
+            bits = *self.live_bits.get(word)?;
+        }
+        Some(word as u32 * 64 + bits.trailing_zeros())
+    }
+
+    /// The last live cell.
+    pub(super) fn last_live(&self) -> Option<u32> {
+        let word = self.live_bits.iter().rposition(|bits| *bits != 0)?;
+        Some(word as u32 * 64 + self.live_bits[word].ilog2())
+    }
+
+    /// The first free cell, which may be one that was never touched.
+    pub(super) fn first_free(&self) -> Option<u32> {
+        let word = self.live_bits.iter().position(|bits| *bits != u64::MAX)?;
+        let index = word as u32 * 64 + self.live_bits[word].trailing_ones();
+        (index < self.cells).then_some(index)
+    }
+
+    /// Asserts that the record agrees with itself.
+    pub(super) fn check(&self) {
+        let live: u32 = self.live_bits.iter().map(|word| word.count_ones()).sum();
+        assert_eq!(live, self.live);
+        assert!(self.live <= self.cells);
+        assert!((self.committed_bytes as usize).is_multiple_of(FRAME_BYTES));
+        let hint = self.hint as usize;
+        if let Use::Cells(class) = self.used_as {
+            assert!(self.live_bits[..hint].iter().all(|word| *word == u64::MAX));
+            let bytes = classes::units_of(usize::from(class)) * UNIT_BYTES as u32;
+            if let Some(last) = self.last_live() {
+                assert!(last < self.cells);
+                assert!((last + 1) * bytes <= self.committed_bytes);
+            }
+        } else {
+            assert_eq!(self.live_bits.len(), 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_taken_from_the_lowest_on_until_the_page_is_full() {
+        let mut page = Page::free();
+        page.committed_bytes = PAGE_BYTES as u32;
+        page.hold(100);
+        let cells = PAGE_BYTES as u32 / 1600;
+        for index in 0..cells {
+            assert_eq!(page.first_free(), Some(index));
+            assert_eq!(page.take(), index);
+        }
+        assert_eq!(page.first_free(), None);
+        assert_eq!(page.group(), GROUP_COUNT);
+        page.give(70);
+        page.give(3);
+        assert_eq!(page.take(), 3);
+        assert_eq!(page.take(), 70);
+        page.check();
+    }
+
+    #[test]
+    fn live_cells_are_found_in_order() {
+        let mut page = Page::free();
+        page.committed_bytes = PAGE_BYTES as u32;
+        page.hold(64);
+        for _ in 0..300 {
+            page.take();
+        }
+        for index in (0..300).filter(|index| index % 97 != 5) {
+            page.give(index);
+        }
+        let mut live = Vec::new();
+        let mut from = 0;
+        while let Some(index) = page.next_live(from) {
+            live.push(index);
+            from = index + 1;
+        }
+        assert_eq!(live, [5, 102, 199, 296]);
+        assert_eq!(page.last_live(), Some(296));
+        page.check();
+    }
+}
