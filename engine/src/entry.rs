@@ -1,6 +1,81 @@
-//! What a read returns: a view of one entry.
+//! An entry: its bytes in a cell, and the view of it that a read returns.
+//!
+//! Each entry is one cell of the slab: a header of two words, two fields that are there only when needed,
+//! the key, the value. Nothing of an entry lies anywhere else but its table slot, so a lookup touches one
+//! table line and then the cell, and header and a key of up to 48 bytes share the cell's first line.
+//!
+//! ```text
+//! byte 0        8        16       24      28
+//!      ┌────────┬────────┬────────┬───────┬─────────┬───────────────┐
+//!      │ word 0 │ word 1 │ expiry │ flags │ key ... │ value ...     │
+//!      └────────┴────────┴────────┴───────┴─────────┴───────────────┘
+//!                          u64 ms    u32
+//!                         (if has_   (if has_
+//!                          expiry)    flags)
+//!
+//! word 0   access (low 8): 8 | mark: 1 | has_flags: 1 | has_expiry: 1 | encoding: 2 | kind: 4 | value bytes: 30 | key bytes: 17
+//! word 1   late: 1 | version: 47 | table: 5 | access (high 11): 11
+//! ```
+//!
+//! Both words are little-endian and drawn with the highest bit first. The access bits straddle the border
+//! of the words on purpose: they are the low 19 bits of the `u32` at byte 7, so a read that counts as a use
+//! is one load and at most one store.
+//!
+//! Invariants:
+//! - `kind` is never 0 in a live entry; 1 is a string.
+//! - An expiry field may hold [`NEVER`]: entries with long values have both fields from the start and an
+//!   entry that lost its expiry keeps the field, so that no change of expiry or flags moves a long value.
+//! - An integer takes eight value bytes, least significant first.
+//! - `mark` and `late` belong to the expiry wheel, see `expiry.rs`.
 
 use crate::time::Millis;
+
+/// Bytes of the two header words.
+pub(crate) const HEADER_BYTES: usize = 16;
+/// Bytes of the expiry field.
+pub(crate) const EXPIRY_BYTES: usize = 8;
+/// Bytes of the client flags field.
+pub(crate) const FLAGS_BYTES: usize = 4;
+/// Bytes of an integer value.
+pub(crate) const INTEGER_BYTES: usize = 8;
+/// From this value length on an entry has both fields from the start.
+pub(crate) const FIELDS_ALWAYS_BYTES: usize = 4096;
+/// What the expiry field holds when the entry does not expire.
+pub(crate) const NEVER: u64 = u64::MAX;
+/// Highest version an entry can show.
+pub(crate) const VERSION_MAX: u64 = (1 << VERSION_BITS) - 1;
+
+const KEY_BITS: u32 = 17;
+const VALUE_BITS: u32 = 30;
+const KIND_BITS: u32 = 4;
+const ENCODING_BITS: u32 = 2;
+const VALUE_SHIFT: u32 = KEY_BITS;
+const KIND_SHIFT: u32 = VALUE_SHIFT + VALUE_BITS;
+const ENCODING_SHIFT: u32 = KIND_SHIFT + KIND_BITS;
+const EXPIRY_SHIFT: u32 = ENCODING_SHIFT + ENCODING_BITS;
+const FLAGS_SHIFT: u32 = EXPIRY_SHIFT + 1;
+const MARK_SHIFT: u32 = FLAGS_SHIFT + 1;
+const ACCESS_LOW_SHIFT: u32 = MARK_SHIFT + 1;
+
+const ACCESS_HIGH_BITS: u32 = 11;
+const TABLE_BITS: u32 = 5;
+const VERSION_BITS: u32 = 47;
+const TABLE_SHIFT: u32 = ACCESS_HIGH_BITS;
+const VERSION_SHIFT: u32 = TABLE_SHIFT + TABLE_BITS;
+const LATE_SHIFT: u32 = VERSION_SHIFT + VERSION_BITS;
+
+/// Where the `u32` with the access bits begins.
+const ACCESS_OFFSET: usize = 7;
+/// The kind of every entry there is so far.
+const KIND_STRING: u64 = 1;
+
+const _: () = assert!(ACCESS_LOW_SHIFT == 8 * ACCESS_OFFSET as u32);
+const _: () = assert!(LATE_SHIFT == 63);
+const _: () = assert!(crate::access::ACCESS_BITS == 64 - ACCESS_LOW_SHIFT + ACCESS_HIGH_BITS);
+const _: () = assert!(crate::limits::KEY_BYTES_MAX < 1 << KEY_BITS);
+const _: () = assert!(crate::limits::VALUE_BYTES_MAX < 1 << VALUE_BITS);
+const _: () = assert!(crate::limits::TABLE_COUNT_MAX <= 1 << TABLE_BITS);
+const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
 
 /// The value of an entry as an op states it or a read returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +112,376 @@ pub struct Entry<'a> {
     pub client_flags: u32,
     /// The entry's version: grows with each change of the entry, unique within the shard.
     pub version: u64,
-    /// Memory the entry takes, its share of the table included, in bytes.
+    /// Memory the entry takes, its share of the table included, in bytes. A counted read leaves out the
+    /// rounding to the cell's size, which only a read that leaves no trace takes the time to look up.
     pub memory_bytes: usize,
     /// Milliseconds since the entry was last counted as used.
     pub idle_ms: u64,
     /// The logarithmic access counter of the LFU policies, 0 to 255.
     pub frequency: u8,
+}
+
+/// The lengths that decide where everything in a cell is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Length of the key.
+    pub(crate) key_bytes: usize,
+    /// Length of the value as it is kept.
+    pub(crate) value_bytes: usize,
+    /// There is an expiry field.
+    pub(crate) has_expiry: bool,
+    /// There is a client flags field.
+    pub(crate) has_flags: bool,
+}
+
+impl Shape {
+    /// The shape of an entry written whole.
+    pub(crate) fn of(key_bytes: usize, value_bytes: usize, expires: bool, has_flags: bool) -> Shape {
+        let always = value_bytes >= FIELDS_ALWAYS_BYTES;
+        Shape { key_bytes, value_bytes, has_expiry: expires || always, has_flags: has_flags || always }
+    }
+
+    /// Where the key begins.
+    #[inline]
+    pub(crate) fn key_offset(self) -> usize {
+        HEADER_BYTES + EXPIRY_BYTES * usize::from(self.has_expiry) + FLAGS_BYTES * usize::from(self.has_flags)
+    }
+
+    /// Where the value begins.
+    #[inline]
+    pub(crate) fn value_offset(self) -> usize {
+        self.key_offset() + self.key_bytes
+    }
+
+    /// Bytes of all of it.
+    #[inline]
+    pub(crate) fn cell_bytes(self) -> usize {
+        self.value_offset() + self.value_bytes
+    }
+}
+
+/// The two words of an entry, decoded on demand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    word0: u64,
+    word1: u64,
+}
+
+impl Header {
+    /// The header of a string entry.
+    pub(crate) fn new(shape: Shape, encoding: Encoding, table: u8, version: u64, access: u32) -> Header {
+        debug_assert!(shape.key_bytes < 1 << KEY_BITS && shape.value_bytes < 1 << VALUE_BITS, "lengths are bounded");
+        debug_assert!(u32::from(table) < 1 << TABLE_BITS && version <= VERSION_MAX, "ids are bounded");
+        let encoding = match encoding {
+            Encoding::Integer => 0,
+            Encoding::Bytes => 1,
+            Encoding::Spliced => 2,
+        };
+        let word0 = shape.key_bytes as u64
+            | (shape.value_bytes as u64) << VALUE_SHIFT
+            | KIND_STRING << KIND_SHIFT
+            | encoding << ENCODING_SHIFT
+            | u64::from(shape.has_expiry) << EXPIRY_SHIFT
+            | u64::from(shape.has_flags) << FLAGS_SHIFT
+            | u64::from(access) << ACCESS_LOW_SHIFT;
+        let word1 =
+            u64::from(access >> (64 - ACCESS_LOW_SHIFT)) | u64::from(table) << TABLE_SHIFT | version << VERSION_SHIFT;
+        Header { word0, word1 }
+    }
+
+    /// The header of the entry that begins at `cell`.
+    #[inline]
+    pub(crate) fn read(cell: &[u8]) -> Header {
+        let (words, _) = cell.split_first_chunk::<HEADER_BYTES>().expect("a cell has room for its header");
+        let (word0, word1) = words.split_at(8);
+        Header {
+            word0: u64::from_le_bytes(word0.try_into().expect("half of 16 bytes")),
+            word1: u64::from_le_bytes(word1.try_into().expect("half of 16 bytes")),
+        }
+    }
+
+    /// Writes the header to the beginning of `cell`.
+    #[inline]
+    pub(crate) fn write(self, cell: &mut [u8]) {
+        cell[..8].copy_from_slice(&self.word0.to_le_bytes());
+        cell[8..16].copy_from_slice(&self.word1.to_le_bytes());
+    }
+
+    /// Length of the key.
+    #[inline]
+    pub(crate) fn key_bytes(self) -> usize {
+        (self.word0 & ((1 << KEY_BITS) - 1)) as usize
+    }
+
+    /// Length of the value as it is kept.
+    #[inline]
+    pub(crate) fn value_bytes(self) -> usize {
+        (self.word0 >> VALUE_SHIFT & ((1 << VALUE_BITS) - 1)) as usize
+    }
+
+    /// All lengths.
+    #[inline]
+    pub(crate) fn shape(self) -> Shape {
+        Shape {
+            key_bytes: self.key_bytes(),
+            value_bytes: self.value_bytes(),
+            has_expiry: self.word0 >> EXPIRY_SHIFT & 1 != 0,
+            has_flags: self.word0 >> FLAGS_SHIFT & 1 != 0,
+        }
+    }
+
+    /// How the value is kept.
+    #[inline]
+    pub(crate) fn encoding(self) -> Encoding {
+        match self.word0 >> ENCODING_SHIFT & 3 {
+            0 => Encoding::Integer,
+            1 => Encoding::Bytes,
+            _ => Encoding::Spliced,
+        }
+    }
+
+    /// Whether this is an entry at all.
+    pub(crate) fn is_string(self) -> bool {
+        self.word0 >> KIND_SHIFT & ((1 << KIND_BITS) - 1) == KIND_STRING
+    }
+
+    /// The wheel's mark: a reference was kept in the bucket being compacted.
+    #[inline]
+    pub(crate) fn mark(self) -> bool {
+        self.word0 >> MARK_SHIFT & 1 != 0
+    }
+
+    /// The header with that mark.
+    #[inline]
+    pub(crate) fn with_mark(self, mark: bool) -> Header {
+        let word0 = self.word0 & !(1 << MARK_SHIFT) | u64::from(mark) << MARK_SHIFT;
+        Header { word0, ..self }
+    }
+
+    /// The wheel's note that the expiry was moved to a later time without a new reference.
+    #[inline]
+    pub(crate) fn late(self) -> bool {
+        self.word1 >> LATE_SHIFT != 0
+    }
+
+    /// The header with that note.
+    #[inline]
+    pub(crate) fn with_late(self, late: bool) -> Header {
+        let word1 = self.word1 & !(1 << LATE_SHIFT) | u64::from(late) << LATE_SHIFT;
+        Header { word1, ..self }
+    }
+
+    /// The access bits, see `access.rs`.
+    #[inline]
+    pub(crate) fn access(self) -> u32 {
+        (self.word0 >> ACCESS_LOW_SHIFT) as u32
+            | ((self.word1 as u32) & ((1 << ACCESS_HIGH_BITS) - 1)) << (64 - ACCESS_LOW_SHIFT)
+    }
+
+    /// The physical table the entry is in.
+    #[inline]
+    pub(crate) fn table(self) -> u8 {
+        (self.word1 >> TABLE_SHIFT) as u8 & ((1 << TABLE_BITS) - 1)
+    }
+
+    /// The entry's version.
+    #[inline]
+    pub(crate) fn version(self) -> u64 {
+        self.word1 >> VERSION_SHIFT & VERSION_MAX
+    }
+
+    /// The header with another version.
+    #[inline]
+    pub(crate) fn with_version(self, version: u64) -> Header {
+        debug_assert!(version <= VERSION_MAX, "versions are bounded");
+        let word1 = self.word1 & !(VERSION_MAX << VERSION_SHIFT) | version << VERSION_SHIFT;
+        Header { word1, ..self }
+    }
+}
+
+/// An entry in its cell: `cell` begins with the header and reaches at least to the value's end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'a> {
+    /// The decoded header.
+    pub(crate) header: Header,
+    cell: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The entry that begins at `cell`.
+    #[inline]
+    pub(crate) fn read(cell: &'a [u8]) -> Record<'a> {
+        Record { header: Header::read(cell), cell }
+    }
+
+    /// The key.
+    #[inline]
+    pub(crate) fn key(&self) -> &'a [u8] {
+        let shape = self.header.shape();
+        &self.cell[shape.key_offset()..][..shape.key_bytes]
+    }
+
+    /// The value's bytes as they are kept.
+    #[inline]
+    pub(crate) fn value_bytes(&self) -> &'a [u8] {
+        let shape = self.header.shape();
+        &self.cell[shape.value_offset()..][..shape.value_bytes]
+    }
+
+    /// The value.
+    #[inline]
+    pub(crate) fn value(&self) -> Value<'a> {
+        let bytes = self.value_bytes();
+        match self.header.encoding() {
+            Encoding::Integer => {
+                Value::Integer(i64::from_le_bytes(bytes.try_into().expect("an integer takes eight bytes")))
+            }
+            Encoding::Bytes | Encoding::Spliced => Value::Bytes(bytes),
+        }
+    }
+
+    /// Milliseconds since the epoch at which the entry ends, [`NEVER`] if it does not.
+    #[inline]
+    pub(crate) fn expiry_or_never(&self) -> u64 {
+        if self.header.shape().has_expiry { read_u64(&self.cell[HEADER_BYTES..]) } else { NEVER }
+    }
+
+    /// When the entry ends, if it does.
+    #[inline]
+    pub(crate) fn expiry(&self) -> Option<Millis> {
+        match self.expiry_or_never() {
+            NEVER => None,
+            at => Some(Millis(at)),
+        }
+    }
+
+    /// The client flags, 0 if there is no field.
+    #[inline]
+    pub(crate) fn client_flags(&self) -> u32 {
+        let shape = self.header.shape();
+        if !shape.has_flags {
+            return 0;
+        }
+        let offset = shape.key_offset() - FLAGS_BYTES;
+        u32::from_le_bytes(self.cell[offset..][..FLAGS_BYTES].try_into().expect("a slice of four bytes"))
+    }
+
+    /// Key and value bytes.
+    #[inline]
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.header.key_bytes() + self.header.value_bytes()
+    }
+}
+
+/// Whether the entry that begins at `cell` has this key.
+#[inline]
+pub(crate) fn has_key(cell: &[u8], key: &[u8]) -> bool {
+    let shape = Header::read(cell).shape();
+    shape.key_bytes == key.len() && &cell[shape.key_offset()..][..key.len()] == key
+}
+
+/// Gives the entry that begins at `cell` other access bits.
+#[inline]
+pub(crate) fn set_access(cell: &mut [u8], access: u32) {
+    let field: &mut [u8; 4] = cell[ACCESS_OFFSET..][..4].as_mut().try_into().expect("a slice of four bytes");
+    let kept = u32::from_le_bytes(*field) & !crate::access::ACCESS_MASK;
+    *field = (kept | access).to_le_bytes();
+}
+
+/// Writes the expiry field, which must be there.
+#[inline]
+pub(crate) fn set_expiry_field(cell: &mut [u8], expiry: u64) {
+    debug_assert!(Header::read(cell).shape().has_expiry, "there is a field to write");
+    cell[HEADER_BYTES..][..EXPIRY_BYTES].copy_from_slice(&expiry.to_le_bytes());
+}
+
+/// Writes fields and key of an entry of that shape; header and value are the caller's.
+pub(crate) fn write_fields(cell: &mut [u8], shape: Shape, expiry: u64, client_flags: u32, key: &[u8]) {
+    debug_assert!(shape.has_expiry || expiry == NEVER, "an expiry needs its field");
+    debug_assert!(shape.has_flags || client_flags == 0, "flags need their field");
+    if shape.has_expiry {
+        cell[HEADER_BYTES..][..EXPIRY_BYTES].copy_from_slice(&expiry.to_le_bytes());
+    }
+    let key_offset = shape.key_offset();
+    if shape.has_flags {
+        cell[key_offset - FLAGS_BYTES..][..FLAGS_BYTES].copy_from_slice(&client_flags.to_le_bytes());
+    }
+    cell[key_offset..][..key.len()].copy_from_slice(key);
+}
+
+#[inline]
+fn read_u64(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes[..8].try_into().expect("a slice of eight bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::ACCESS_MASK;
+    use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+
+    fn written(shape: Shape, expiry: u64, flags: u32, key: &[u8], value: &[u8]) -> Vec<u8> {
+        let mut cell = vec![0xAA; shape.cell_bytes() + 5];
+        Header::new(shape, Encoding::Bytes, 31, VERSION_MAX, ACCESS_MASK).write(&mut cell);
+        write_fields(&mut cell, shape, expiry, flags, key);
+        cell[shape.value_offset()..][..value.len()].copy_from_slice(value);
+        cell
+    }
+
+    #[test]
+    fn an_entry_reads_back_as_written() {
+        for (expires, flagged) in [(false, false), (true, false), (false, true), (true, true)] {
+            for (key, value) in
+                [("", ""), ("k", "value"), ("a longer key than one line of sixty-four bytes can hold with it", "v")]
+            {
+                let shape = Shape::of(key.len(), value.len(), expires, flagged);
+                let expiry = if expires { 1_700_000_000_000 } else { NEVER };
+                let flags = if flagged { 0xDEAD_BEEF } else { 0 };
+                let cell = written(shape, expiry, flags, key.as_bytes(), value.as_bytes());
+                let record = Record::read(&cell);
+                assert_eq!(record.header.shape(), shape);
+                assert_eq!(record.key(), key.as_bytes());
+                assert_eq!(record.value(), Value::Bytes(value.as_bytes()));
+                assert_eq!(record.expiry_or_never(), expiry);
+                assert_eq!(record.expiry().is_some(), expires);
+                assert_eq!(record.client_flags(), flags);
+                assert_eq!((record.header.table(), record.header.version()), (31, VERSION_MAX));
+                assert!(record.header.is_string());
+                assert!(has_key(&cell, key.as_bytes()) && !has_key(&cell, b"other"));
+            }
+        }
+    }
+
+    #[test]
+    fn header_parts_do_not_touch_each_other() {
+        let shape = Shape { key_bytes: KEY_BYTES_MAX, value_bytes: VALUE_BYTES_MAX, has_expiry: true, has_flags: true };
+        for access in [0, 1, 0x80, 0x100, 0x2AAAA, ACCESS_MASK] {
+            for table in [0, 21, 31] {
+                for version in [0, 1, VERSION_MAX / 3, VERSION_MAX] {
+                    let header = Header::new(shape, Encoding::Spliced, table, version, 0);
+                    let mut cell = [0; HEADER_BYTES];
+                    header.with_mark(true).with_late(true).write(&mut cell);
+                    set_access(&mut cell, access);
+                    let read = Header::read(&cell);
+                    assert_eq!(read.access(), access);
+                    assert_eq!((read.table(), read.version()), (table, version));
+                    assert!(read.mark() && read.late() && read.is_string());
+                    assert_eq!(read.shape(), shape);
+                    assert_eq!(read.encoding(), Encoding::Spliced);
+                    let plain = read.with_mark(false).with_late(false).with_version(7);
+                    assert!(!plain.mark() && !plain.late());
+                    assert_eq!((plain.version(), plain.table(), plain.access()), (7, table, access));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn long_values_have_every_field_from_the_start() {
+        let shape = Shape::of(10, FIELDS_ALWAYS_BYTES, false, false);
+        assert!(shape.has_expiry && shape.has_flags);
+        let cell = written(shape, NEVER, 0, b"0123456789", &[]);
+        assert_eq!(Record::read(&cell).expiry(), None);
+        assert_eq!(Shape::of(10, FIELDS_ALWAYS_BYTES - 1, false, false).key_offset(), HEADER_BYTES);
+    }
 }

@@ -8,8 +8,10 @@
 
 pub mod limits;
 
+mod access;
 mod cell;
 mod entry;
+mod integer;
 mod key;
 mod op;
 mod policy;

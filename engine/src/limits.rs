@@ -9,5 +9,8 @@ pub const VALUE_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Most logical databases of a shard.
 pub const DATABASE_COUNT_MAX: usize = 16;
 
+/// Most physical tables of a shard: one for each database, and as many flushed ones being emptied.
+pub const TABLE_COUNT_MAX: usize = 2 * DATABASE_COUNT_MAX;
+
 /// Most expired entries, moved slots or evacuated cells that one turn of background work may handle.
 pub const TURN_STEPS_MAX: usize = 1024;
