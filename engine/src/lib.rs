@@ -18,6 +18,7 @@ mod policy;
 mod shard;
 pub mod slab;
 mod stats;
+pub mod table;
 mod time;
 
 pub use cell::{Cell, UNIT_BYTES};
