@@ -11,6 +11,8 @@ pub mod limits;
 mod access;
 mod cell;
 mod entry;
+#[allow(dead_code, reason = "the shard is about to use it")]
+mod evict;
 mod integer;
 mod key;
 mod op;

@@ -211,6 +211,19 @@ impl Slab {
         self.resident_bytes
     }
 
+    /// What the slab counts for against a memory limit: the live cells and the free memory beside them as far
+    /// as it exceeds what is normal. So a limit that is kept by this number keeps `resident_bytes` within the
+    /// limit and [`Slab::slack_bytes_normal`], and evicting an entry always lowers it.
+    pub fn charged_bytes(&self) -> u64 {
+        let slack = self.resident_bytes - self.used_bytes;
+        self.used_bytes + slack.saturating_sub(self.slack_bytes_normal())
+    }
+
+    /// Free memory beside the live cells that is not worth moving cells for: 4 MiB and 1/64 of them.
+    pub fn slack_bytes_normal(&self) -> u64 {
+        (4 << 20) + self.used_bytes / 64
+    }
+
     /// Pages that have ever been used; page numbers are below this.
     pub fn page_count(&self) -> u32 {
         self.pages.len() as u32
@@ -230,8 +243,8 @@ impl Slab {
         Cell::new(page * PAGE_UNITS + start)
     }
 
-    /// Moves cells together so that memory can go back: at most `steps` of it. `relocate` is told of each cell that moved,
-    /// its old and its new place and its contents. Returns whether there is more to do.
+    /// Moves cells together so that memory can go back, at most `steps` cells. `relocate` is told of each
+    /// cell that moved: its old place, its new one and its contents. Returns whether there is more to do.
     pub fn evacuate(&mut self, _steps: usize, _relocate: impl FnMut(Cell, Cell, &[u8])) -> bool {
         false
     }
