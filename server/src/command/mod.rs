@@ -14,3 +14,5 @@ pub(crate) mod keys;
 pub(crate) mod row;
 pub(crate) mod strings;
 pub(crate) mod table;
+#[cfg(test)]
+pub(crate) mod testing;
