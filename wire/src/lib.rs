@@ -6,6 +6,7 @@
 //!
 #![forbid(unsafe_code)]
 
+pub mod extended;
 pub mod glob;
 pub mod limits;
 pub mod number;
