@@ -123,6 +123,12 @@ impl Thread {
         })
     }
 
+    /// Sets every counter of this thread to zero.
+    pub(crate) fn reset_statistics(&mut self) {
+        self.counters = Counters::new(self.counters.commands.len());
+        self.shard.reset_stats();
+    }
+
     /// Takes over a configuration that was changed since the last call; called once a turn.
     #[inline]
     pub(crate) fn refresh_config(&mut self) {

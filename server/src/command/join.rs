@@ -15,6 +15,12 @@ pub(crate) fn sum(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
     Ok(())
 }
 
+/// The reply of the first shard, for commands that every shard answers alike.
+pub(crate) fn first(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    reply.buffer().extend_from_slice(input.parts[0].bytes);
+    Ok(())
+}
+
 /// Reads `:123\r\n`; a shard's error is passed on.
 fn integer(bytes: &[u8]) -> Result<i64, Failure> {
     if let Some(text) = bytes.strip_prefix(b"-") {

@@ -12,6 +12,7 @@ pub(crate) mod failure;
 pub(crate) mod join;
 pub(crate) mod keys;
 pub(crate) mod row;
+pub(crate) mod server;
 pub(crate) mod strings;
 pub(crate) mod table;
 #[cfg(test)]

@@ -1,13 +1,34 @@
 //! The settings in force: one plain struct, read by everybody, changed only as a whole.
+//!
+//! A setting is a field of [`Config`] and a row of [`settings`]; command line, configuration file, CONFIG GET,
+//! CONFIG SET, CONFIG REWRITE, `--help` and the documentation all come from the row.
+//!
+//! Order of precedence, lowest first: defaults, the configuration file (line by line), the command line.
 
+pub(crate) mod command_line;
+pub(crate) mod directive;
+#[cfg(test)]
+mod docs;
+pub(crate) mod file;
+pub(crate) mod foreign;
+pub(crate) mod memory;
+pub(crate) mod nearest;
+pub(crate) mod output_limits;
+pub(crate) mod rewrite;
+pub(crate) mod setting;
+pub(crate) mod settings;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use locksley_engine::Policy;
 
+use output_limits::OutputLimits;
+
 /// Every setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
-    /// Addresses to listen on.
+    /// Addresses to listen on; one with a leading `-` may be missing on this machine.
     pub bind: Vec<String>,
     /// Port of the RESP listener; 0 means none.
     pub port: u16,
@@ -43,20 +64,30 @@ pub(crate) struct Config {
     pub tcp_backlog: u32,
     /// The password, if one is needed.
     pub requirepass: String,
-    /// Whether clients from other hosts are refused while there is no password and no explicit `bind`.
+    /// Whether clients from other hosts are refused while there is no password.
     pub protected_mode: bool,
     /// Longest argument of a request, in bytes.
     pub proto_max_bulk_len: u64,
     /// Most unparsed bytes of one client.
     pub client_query_buffer_limit: u64,
-    /// Most unsent bytes of one client; 0 means no limit.
-    pub client_output_buffer_limit: u64,
+    /// Most unsent bytes of one client, by class.
+    pub client_output_buffer_limit: OutputLimits,
     /// Commands slower than this many microseconds are kept in the slow log; negative: none.
     pub slowlog_log_slower_than: i64,
     /// Most entries of the slow log.
     pub slowlog_max_len: u32,
+    /// Events slower than this many milliseconds are kept for LATENCY; 0: none.
+    pub latency_monitor_threshold: u32,
     /// Whether DEBUG is allowed: `no`, `yes` or `local`.
     pub enable_debug_command: DebugAccess,
+    /// What is logged.
+    pub loglevel: LogLevel,
+    /// Where the log goes; empty: standard output.
+    pub logfile: String,
+    /// Redis's settings that do nothing here, as they were given.
+    pub foreign: BTreeMap<&'static str, String>,
+    /// The configuration file the server was started with; not a setting.
+    pub file: Option<PathBuf>,
 }
 
 /// Who may use DEBUG.
@@ -70,6 +101,21 @@ pub(crate) enum DebugAccess {
     Local,
 }
 
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogLevel {
+    /// Everything.
+    Debug,
+    /// Much.
+    Verbose,
+    /// What an operator wants to know.
+    Notice,
+    /// Only what is wrong.
+    Warning,
+    /// Nothing.
+    Nothing,
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -79,7 +125,7 @@ impl Default for Config {
             cluster_announce_shards: false,
             shard_port: 0,
             busy_poll_us: 0,
-            dir: PathBuf::from("locksley-data"),
+            dir: PathBuf::from("./locksley-data"),
             databases: 16,
             maxmemory: 0,
             maxmemory_policy: Policy::default(),
@@ -94,10 +140,15 @@ impl Default for Config {
             protected_mode: true,
             proto_max_bulk_len: 512 * 1024 * 1024,
             client_query_buffer_limit: 1024 * 1024 * 1024,
-            client_output_buffer_limit: 0,
+            client_output_buffer_limit: OutputLimits::default(),
             slowlog_log_slower_than: 10_000,
             slowlog_max_len: 128,
+            latency_monitor_threshold: 0,
             enable_debug_command: DebugAccess::No,
+            loglevel: LogLevel::Notice,
+            logfile: String::new(),
+            foreign: BTreeMap::new(),
+            file: None,
         }
     }
 }

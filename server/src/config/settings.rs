@@ -1,0 +1,323 @@
+//! The table of settings: a row each, in the order `--help` shows them.
+
+use std::path::PathBuf;
+
+use locksley_engine::Policy;
+
+use super::setting::{Change, Kind, Setting};
+use super::{Config, DebugAccess, LogLevel};
+
+/// A `Kind::Number` over the integer field `$field` of type `$type`.
+macro_rules! number {
+    ($field:ident: $type:ty, $min:expr, $max:expr) => {
+        Kind::Number {
+            get: |config| config.$field as i64,
+            set: |config, value| config.$field = value as $type,
+            min: $min,
+            max: $max,
+        }
+    };
+}
+
+/// A `Kind::Flag` over the field `$field`.
+macro_rules! flag {
+    ($field:ident) => {
+        Kind::Flag { get: |config| config.$field, set: |config, value| config.$field = value }
+    };
+}
+
+/// A `Kind::Memory` over the field `$field`.
+macro_rules! memory {
+    ($field:ident, $min:expr) => {
+        Kind::Memory { get: |config| config.$field, set: |config, value| config.$field = value, min: $min }
+    };
+}
+
+/// Every setting.
+pub(crate) static SETTINGS: &[Setting] = &[
+    Setting {
+        name: "bind",
+        kind: Kind::Words { get: |config| config.bind.join(" "), set: set_bind },
+        change: Change::AtStart,
+        summary: "Addresses to listen on; one with a leading '-' may be missing on this machine, '*' is all",
+    },
+    Setting {
+        name: "port",
+        kind: number!(port: u16, 0, 65_535),
+        change: Change::AtStart,
+        summary: "Port for RESP clients; 0 takes any free one",
+    },
+    Setting {
+        name: "shards",
+        kind: number!(shards: u16, 0, 1_024),
+        change: Change::AtStart,
+        summary: "Data threads, each with its own part of the keys; 0 means one a core",
+    },
+    Setting {
+        name: "cluster-announce-shards",
+        kind: flag!(cluster_announce_shards),
+        change: Change::AtStart,
+        summary: "Give each shard a port of its own and show the shards as nodes of a Redis Cluster",
+    },
+    Setting {
+        name: "shard-port",
+        kind: number!(shard_port: u16, 0, 65_535),
+        change: Change::AtStart,
+        summary: "Port of the first shard, the others follow; 0 means the port after 'port'",
+    },
+    Setting {
+        name: "busy-poll-us",
+        kind: number!(busy_poll_us: u32, 0, 1_000_000),
+        change: Change::AtRunTime,
+        summary: "Microseconds a thread looks for work before it sleeps; costs CPU while idle, 0 means none",
+    },
+    Setting {
+        name: "dir",
+        kind: Kind::Text { get: |config| config.dir.display().to_string(), set: set_dir },
+        change: Change::AtStart,
+        summary: "Directory of the data; made if it is missing",
+    },
+    Setting {
+        name: "databases",
+        kind: number!(databases: u8, 1, 16),
+        change: Change::AtStart,
+        summary: "Number of databases for SELECT",
+    },
+    Setting {
+        name: "maxmemory",
+        kind: memory!(maxmemory, 0),
+        change: Change::AtRunTime,
+        summary: "Memory for everything: entries, tables, buffers; 0 means no limit",
+    },
+    Setting {
+        name: "maxmemory-policy",
+        kind: Kind::Choice {
+            names: || Policy::names().collect(),
+            get: |config| config.maxmemory_policy.name(),
+            set: |config, name| Policy::from_name(name).map(|policy| config.maxmemory_policy = policy).is_some(),
+        },
+        change: Change::AtRunTime,
+        summary: "What gives way when the limit is reached",
+    },
+    Setting {
+        name: "maxmemory-samples",
+        kind: number!(maxmemory_samples: u32, 1, 64),
+        change: Change::AtRunTime,
+        summary: "Entries the sampling policies look at for one eviction",
+    },
+    Setting {
+        name: "lfu-log-factor",
+        kind: number!(lfu_log_factor: u32, 0, i32::MAX as i64),
+        change: Change::AtRunTime,
+        summary: "LFU: the higher, the more accesses one step of the counter takes",
+    },
+    Setting {
+        name: "lfu-decay-time",
+        kind: number!(lfu_decay_time: u32, 0, i32::MAX as i64),
+        change: Change::AtRunTime,
+        summary: "LFU: minutes after which an unused counter loses one; 0 means never",
+    },
+    Setting {
+        name: "maxclients",
+        kind: number!(maxclients: u32, 1, 1_000_000),
+        change: Change::AtRunTime,
+        summary: "Most clients at once",
+    },
+    Setting {
+        name: "timeout",
+        kind: number!(timeout: u32, 0, i32::MAX as i64),
+        change: Change::AtRunTime,
+        summary: "Seconds after which an idle client is closed; 0 means never",
+    },
+    Setting {
+        name: "tcp-keepalive",
+        kind: number!(tcp_keepalive: u32, 0, 32_767),
+        change: Change::AtRunTime,
+        summary: "Seconds between keep-alive probes of new connections; 0 means none",
+    },
+    Setting {
+        name: "tcp-backlog",
+        kind: number!(tcp_backlog: u32, 1, 65_535),
+        change: Change::AtStart,
+        summary: "Connections that may wait to be accepted",
+    },
+    Setting {
+        name: "requirepass",
+        kind: Kind::Text {
+            get: |config| config.requirepass.clone(),
+            set: |config, text| {
+                text.clone_into(&mut config.requirepass);
+                Ok(())
+            },
+        },
+        change: Change::AtRunTime,
+        summary: "Password that clients must give by AUTH or HELLO; empty means none",
+    },
+    Setting {
+        name: "protected-mode",
+        kind: flag!(protected_mode),
+        change: Change::AtRunTime,
+        summary: "Refuse clients from other hosts while there is no password",
+    },
+    Setting {
+        name: "proto-max-bulk-len",
+        kind: memory!(proto_max_bulk_len, 1024 * 1024),
+        change: Change::AtRunTime,
+        summary: "Longest argument of a request",
+    },
+    Setting {
+        name: "client-query-buffer-limit",
+        kind: memory!(client_query_buffer_limit, 1024 * 1024),
+        change: Change::AtRunTime,
+        summary: "Most bytes of unfinished requests of one client",
+    },
+    Setting {
+        name: "client-output-buffer-limit",
+        kind: Kind::Words {
+            get: |config| config.client_output_buffer_limit.text(),
+            set: |config, text| config.client_output_buffer_limit.parse(text),
+        },
+        change: Change::AtRunTime,
+        summary: "Most unsent bytes of one client: groups of class, hard limit, soft limit, seconds",
+    },
+    Setting {
+        name: "slowlog-log-slower-than",
+        kind: number!(slowlog_log_slower_than: i64, -1, i64::MAX),
+        change: Change::AtRunTime,
+        summary: "Microseconds from which on a command is kept in the slow log; -1 means none",
+    },
+    Setting {
+        name: "slowlog-max-len",
+        kind: number!(slowlog_max_len: u32, 0, 1_000_000),
+        change: Change::AtRunTime,
+        summary: "Most entries of the slow log",
+    },
+    Setting {
+        name: "latency-monitor-threshold",
+        kind: number!(latency_monitor_threshold: u32, 0, i32::MAX as i64),
+        change: Change::AtRunTime,
+        summary: "Milliseconds from which on an event is kept for LATENCY; 0 means none",
+    },
+    Setting {
+        name: "enable-debug-command",
+        kind: Kind::Choice {
+            names: || vec!["no", "yes", "local"],
+            get: |config| match config.enable_debug_command {
+                DebugAccess::No => "no",
+                DebugAccess::Yes => "yes",
+                DebugAccess::Local => "local",
+            },
+            set: |config, name| {
+                config.enable_debug_command = match name {
+                    "no" => DebugAccess::No,
+                    "yes" => DebugAccess::Yes,
+                    "local" => DebugAccess::Local,
+                    _ => return false,
+                };
+                true
+            },
+        },
+        change: Change::AtStart,
+        summary: "Who may use DEBUG",
+    },
+    Setting {
+        name: "loglevel",
+        kind: Kind::Choice { names: || LOG_LEVELS.map(|(_, name)| name).to_vec(), get: log_level, set: set_log_level },
+        change: Change::AtRunTime,
+        summary: "How much is logged",
+    },
+    Setting {
+        name: "logfile",
+        kind: Kind::Text {
+            get: |config| config.logfile.clone(),
+            set: |config, text| {
+                text.clone_into(&mut config.logfile);
+                Ok(())
+            },
+        },
+        change: Change::AtStart,
+        summary: "File the log is appended to; empty means standard output",
+    },
+];
+
+const LOG_LEVELS: [(LogLevel, &str); 5] = [
+    (LogLevel::Debug, "debug"),
+    (LogLevel::Verbose, "verbose"),
+    (LogLevel::Notice, "notice"),
+    (LogLevel::Warning, "warning"),
+    (LogLevel::Nothing, "nothing"),
+];
+
+/// The setting called `name`, in any case.
+pub(crate) fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name.eq_ignore_ascii_case(name))
+}
+
+fn log_level(config: &Config) -> &'static str {
+    LOG_LEVELS
+        .iter()
+        .find(|(level, _)| *level == config.loglevel)
+        .map(|(_, name)| *name)
+        .expect("every level has a row")
+}
+
+fn set_log_level(config: &mut Config, name: &str) -> bool {
+    let found = LOG_LEVELS.iter().find(|(_, known)| *known == name);
+    found.map(|(level, _)| config.loglevel = *level).is_some()
+}
+
+fn set_bind(config: &mut Config, text: &str) -> Result<(), String> {
+    let addresses: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    if addresses.is_empty() {
+        return Err("at least one address is needed".to_owned());
+    }
+    config.bind = addresses;
+    Ok(())
+}
+
+fn set_dir(config: &mut Config, text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("a directory is needed".to_owned());
+    }
+    config.dir = PathBuf::from(text);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_a_value_its_own_row_accepts() {
+        let config = Config::default();
+        for setting in SETTINGS {
+            let mut copy = config.clone();
+            setting.set(&mut copy, &setting.get(&config)).unwrap_or_else(|error| panic!("{}: {error}", setting.name));
+            assert_eq!(copy, config, "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_summaries_are_one_sentence() {
+        for (index, setting) in SETTINGS.iter().enumerate() {
+            assert!(SETTINGS[..index].iter().all(|other| other.name != setting.name), "{}", setting.name);
+            assert!(!setting.summary.ends_with('.') && !setting.summary.is_empty(), "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_what_would_be_right() {
+        let mut config = Config::default();
+        for (name, value, error) in [
+            ("port", "70000", "argument must be between 0 and 65535 inclusive"),
+            ("port", "http", "argument couldn't be parsed into an integer"),
+            ("protected-mode", "maybe", "argument must be 'yes' or 'no'"),
+            ("maxmemory", "lots", "argument must be a memory value"),
+            ("loglevel", "loud", "argument(s) must be one of the following: debug, verbose, notice, warning, nothing"),
+        ] {
+            let setting = find(name).expect("the setting exists");
+            assert_eq!(setting.set(&mut config, value), Err(error.to_owned()));
+        }
+        assert_eq!(config, Config::default());
+    }
+}
