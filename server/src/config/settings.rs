@@ -11,7 +11,7 @@ use super::{Config, DebugAccess, LogLevel};
 macro_rules! number {
     ($field:ident: $type:ty, $min:expr, $max:expr) => {
         Kind::Number {
-            get: |config| config.$field as i64,
+            get: |config| i64::from(config.$field),
             set: |config, value| config.$field = value as $type,
             min: $min,
             max: $max,
