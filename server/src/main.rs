@@ -3,7 +3,9 @@
 mod client;
 mod command;
 mod config;
+mod limits;
 mod observe;
+mod pause;
 mod thread;
 
 fn main() {

@@ -3,14 +3,21 @@
 //! Everything on the request path is in [`Thread`], which one thread owns. [`Shared`] holds what changes
 //! rarely: a thread notices a new configuration by one atomic load a turn.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hashbrown::HashMap;
 use locksley_engine::{Millis, Shard, ShardOptions};
 
-use crate::client::{ClientId, ClientSlot, Clients};
+use crate::client::{Client, ClientId, ClientSlot, Clients};
+use crate::command::context::Caller;
 use crate::config::Config;
 use crate::observe::Counters;
+use crate::observe::clock::Nanos;
+use crate::observe::monitor::without_secrets;
+use crate::observe::slow_log::{self, SlowEntry, SlowLog};
+use crate::pause::Pause;
 
 /// A data thread and the shard it owns: 0 to the number of shards less one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,7 +26,8 @@ pub(crate) struct ShardId(pub u16);
 /// What a handler asks of the loop it runs in, carried out when the batch is over.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Close a client of this thread once its replies are sent.
+    /// Close a client of this thread once the replies to its requests so far are sent, those included that other
+    /// shards still owe; what it sent after them is not run.
     CloseAfterReplies(ClientSlot),
     /// Close a client of this thread now.
     Close(ClientSlot),
@@ -45,6 +53,13 @@ pub(crate) struct Thread {
     pub random: Random,
     /// What handlers asked of the loop.
     pub orders: Vec<Order>,
+    /// The slowest commands that ran here.
+    pub slow_log: SlowLog,
+    /// Which requests of its clients wait, and how long.
+    pub pause: Pause,
+    /// Whether some client of the server watches all commands: then each request of this thread's clients is to be
+    /// shown to the monitors of every thread, as [`monitor::line`](crate::observe::monitor::line).
+    pub is_monitored: bool,
     /// What all threads share.
     pub shared: Arc<Shared>,
     config_generation: u64,
@@ -61,6 +76,16 @@ pub(crate) struct Shared {
     config: Mutex<Arc<Config>>,
     config_generation: AtomicU64,
     client_id_next: AtomicU64,
+    slow_id_next: AtomicU64,
+    monitor_count: AtomicU32,
+    labels: Mutex<HashMap<ClientId, Label>>,
+}
+
+/// How the slow log of another thread names a client.
+#[derive(Clone, Debug)]
+struct Label {
+    address: SocketAddr,
+    name: Vec<u8>,
 }
 
 impl Shared {
@@ -73,12 +98,19 @@ impl Shared {
             config: Mutex::new(Arc::new(config)),
             config_generation: AtomicU64::new(1),
             client_id_next: AtomicU64::new(1),
+            slow_id_next: AtomicU64::new(0),
+            monitor_count: AtomicU32::new(0),
+            labels: Mutex::default(),
         }
     }
 
     /// A number for a new client.
     pub(crate) fn next_client_id(&self) -> ClientId {
         ClientId(self.client_id_next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn labels(&self) -> std::sync::MutexGuard<'_, HashMap<ClientId, Label>> {
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The newest configuration.
@@ -113,11 +145,14 @@ impl Thread {
             id,
             shard: Shard::new(options)?,
             now: shared.started_at,
-            config,
             clients: Clients::default(),
             counters: Counters::new(command_count),
             random: Random::new(seed ^ u64::from(id.0)),
             orders: Vec::new(),
+            slow_log: SlowLog::new(config.slowlog_log_slower_than, config.slowlog_max_len as usize),
+            pause: Pause::default(),
+            is_monitored: false,
+            config,
             config_generation: shared.config_generation.load(Ordering::Acquire),
             shared,
         })
@@ -137,7 +172,87 @@ impl Thread {
             self.config_generation = generation;
             self.config = self.shared.config();
             self.shard.reconfigure(shard_options(&self.config, self.shared.shard_count));
+            self.slow_log.reconfigure(self.config.slowlog_log_slower_than, self.config.slowlog_max_len as usize);
         }
+    }
+
+    /// Starts a turn of the loop at `now`: takes over what other threads changed and starts timing. To be called
+    /// after every wait, before the first command runs.
+    #[inline]
+    pub(crate) fn begin_turn(&mut self, now: Millis) {
+        self.now = now;
+        self.refresh_config();
+        self.is_monitored = self.shared.monitor_count.load(Ordering::Relaxed) > 0;
+        if self.counters.is_sample_due(now) {
+            self.counters.take_sample(now, self.shard.memory().used);
+        }
+        self.counters.start_timing();
+    }
+
+    /// Keeps a client that connected, at a slot that is free.
+    pub(crate) fn add_client(&mut self, slot: ClientSlot, client: Client) {
+        if self.shared.shard_count > 1 {
+            let label = Label { address: client.address, name: client.name.clone() };
+            self.shared.labels().insert(client.id, label);
+        }
+        self.clients.insert(slot, client);
+    }
+
+    /// Forgets a client that is gone.
+    pub(crate) fn remove_client(&mut self, slot: ClientSlot) -> Option<Client> {
+        self.set_monitor(slot, false);
+        let client = self.clients.remove(slot)?;
+        if self.shared.shard_count > 1 {
+            self.shared.labels().remove(&client.id);
+        }
+        Some(client)
+    }
+
+    /// Names a client.
+    pub(crate) fn set_client_name(&mut self, slot: ClientSlot, name: &[u8]) {
+        let Some(client) = self.clients.get_mut(slot) else { return };
+        client.name = name.to_vec();
+        if let Some(label) = self.shared.labels().get_mut(&client.id) {
+            label.name = name.to_vec();
+        }
+    }
+
+    /// Makes a client a monitor, or no longer one; every thread notices at its next turn.
+    pub(crate) fn set_monitor(&mut self, slot: ClientSlot, is_monitor: bool) {
+        let Some(client) = self.clients.get_mut(slot) else { return };
+        match (client.is_monitor, is_monitor) {
+            (false, true) => drop(self.shared.monitor_count.fetch_add(1, Ordering::Relaxed)),
+            (true, false) => drop(self.shared.monitor_count.fetch_sub(1, Ordering::Relaxed)),
+            _ => {}
+        }
+        client.is_monitor = is_monitor;
+        self.is_monitored |= is_monitor;
+    }
+
+    /// Keeps a request that took too long in the slow log.
+    #[cold]
+    pub(crate) fn note_slow(&mut self, caller: Caller, args: &[&[u8]], took: Nanos) {
+        let label = if caller.home == self.id {
+            let client = self.clients.get_mut(caller.slot).filter(|client| client.id == caller.id);
+            client.map(|client| Label { address: client.address, name: client.name.clone() })
+        } else {
+            self.shared.labels().get(&caller.id).cloned()
+        };
+        let (address, name) = label.map_or_else(Default::default, |label| (label.address.to_string(), label.name));
+        self.slow_log.push(SlowEntry {
+            id: self.shared.slow_id_next.fetch_add(1, Ordering::Relaxed),
+            at: self.now,
+            took,
+            arguments: slow_log::shorten(without_secrets(args)),
+            address,
+            name,
+        });
+    }
+
+    /// Sets to zero what was counted so far (CONFIG RESETSTAT).
+    pub(crate) fn reset_stats(&mut self) {
+        self.shard.reset_stats();
+        self.counters.reset(self.shard.memory().used);
     }
 }
 

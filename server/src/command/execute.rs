@@ -3,31 +3,78 @@
 use locksley_wire::resp::Reply;
 
 use super::context::{Caller, Context};
-use super::row::{Args, DecideInput, Outcome, PlanInput, PlanRead, Run};
+use super::failure::Failure;
+use super::row::{Args, DecideInput, Flags, Join, JoinInput, Outcome, PlanInput, PlanRead, Run};
 use super::table::Entry;
 use crate::thread::Thread;
 
-/// Runs `entry` on this thread, which owns every key in `args` (or the command needs none), and writes exactly one
-/// reply (a handler may leave the reply empty only where the protocol has none).
+/// Runs `entry` on this thread, which owns every key in `args` (or the command needs none), writes exactly one
+/// reply (a handler may leave the reply empty only where the protocol has none), and counts it.
 #[inline]
 pub(crate) fn execute(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply: &mut Reply<'_>) {
     let start = reply.len();
+    let outcome = run(thread, caller, entry, args, reply);
+    if let Err(failure) = outcome {
+        fail(thread, entry, &failure, start, reply);
+    }
+    finish(thread, caller, entry, args);
+}
+
+/// Runs this shard's part of a command that several shards take part in. Nothing is counted: [`join`] does that
+/// once for all parts.
+pub(crate) fn execute_part(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply: &mut Reply<'_>) {
+    let start = reply.len();
+    if let Err(failure) = run(thread, caller, entry, args, reply) {
+        reply.truncate(start);
+        reply.error(failure.text());
+    }
+}
+
+/// Makes one reply of the parts of several shards, on the thread of the client, and counts the command; its time is
+/// that of the joining thread alone.
+pub(crate) fn join(
+    thread: &mut Thread,
+    caller: Caller,
+    entry: Entry,
+    join: Join,
+    input: &JoinInput<'_>,
+    reply: &mut Reply<'_>,
+) {
+    let start = reply.len();
+    if let Err(failure) = join(input, reply) {
+        fail(thread, entry, &failure, start, reply);
+    }
+    finish(thread, caller, entry, input.args);
+}
+
+/// Replaces what a handler wrote by the failure's text.
+#[cold]
+fn fail(thread: &mut Thread, entry: Entry, failure: &Failure, start: usize, reply: &mut Reply<'_>) {
+    thread.counters.count_failure(entry.index(), failure.code());
+    reply.truncate(start);
+    reply.error(failure.text());
+}
+
+/// Counts a command that has run.
+#[inline]
+fn finish(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>) {
+    let took = thread.counters.lap();
+    thread.counters.count_call(entry.index(), took);
+    if took >= thread.slow_log.threshold && !entry.row.flags.contains(Flags::SKIP_SLOWLOG) {
+        thread.note_slow(caller, args, took);
+    }
+}
+
+#[inline]
+fn run(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let mut context = Context { thread, caller };
-    let outcome = match &entry.row.run {
+    match &entry.row.run {
         Run::Home(run) | Run::Owner(run) | Run::Chosen { run, .. } | Run::Split { run, .. } => {
             run(&mut context, args, reply)
         }
         Run::Every { part, .. } => part(&mut context, args, reply),
         Run::Atomic { .. } => decide_here(&mut context, entry, args, reply),
         Run::Container(_) => unreachable!("the table resolves containers to their subcommands"),
-    };
-    let counters = &mut context.thread.counters.commands[entry.index()];
-    counters.calls += 1;
-    if let Err(failure) = outcome {
-        counters.failed += 1;
-        reply.truncate(start);
-        reply.error(failure.text());
-        context.thread.counters.count_error(failure.code());
     }
 }
 

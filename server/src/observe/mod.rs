@@ -1,6 +1,22 @@
 //! What a thread counts about the commands it runs and the clients it serves.
+//!
+//! Every counter belongs to one thread, which alone writes it: no lock and no atomic stands on the path of a
+//! request. Who asks for the server's numbers asks every thread for a copy and adds them up.
 
-use hashbrown::HashMap;
+pub(crate) mod clock;
+pub(crate) mod errors;
+pub(crate) mod histogram;
+pub(crate) mod monitor;
+pub(crate) mod quote;
+pub(crate) mod rates;
+pub(crate) mod slow_log;
+
+use locksley_engine::Millis;
+
+use clock::{Clock, Nanos};
+use errors::ErrorCounts;
+use histogram::Histogram;
+use rates::{Rates, Samples, Totals};
 
 /// Counters of one command or subcommand.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,15 +29,17 @@ pub(crate) struct CommandCounters {
     pub rejected: u64,
     /// Times it ran and failed.
     pub failed: u64,
+    /// How long it took.
+    pub histogram: Histogram,
 }
 
 /// The counters of one thread.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Counters {
     /// By [`Entry::index`](crate::command::table::Entry::index).
     pub commands: Vec<CommandCounters>,
     /// Error replies by their code.
-    pub errors: HashMap<String, u64>,
+    pub errors: ErrorCounts,
     /// Requests answered.
     pub requests: u64,
     /// Connections accepted.
@@ -32,19 +50,111 @@ pub(crate) struct Counters {
     pub received_bytes: u64,
     /// Bytes sent to clients.
     pub sent_bytes: u64,
+    /// Clients closed because their replies passed `client-output-buffer-limit`.
+    pub output_limit_disconnections: u64,
+    /// Clients closed because their requests passed `client-query-buffer-limit`.
+    pub query_limit_disconnections: u64,
+    /// Most memory the shard was seen to use, in bytes.
+    pub peak_memory_bytes: u64,
+    samples: Samples,
+    clock: Clock,
+    last: Nanos,
 }
 
 impl Counters {
     /// Zeroed counters for `command_count` commands and subcommands.
     pub(crate) fn new(command_count: usize) -> Counters {
-        Counters { commands: vec![CommandCounters::default(); command_count], ..Counters::default() }
+        let clock = Clock::of_process();
+        Counters {
+            commands: vec![CommandCounters::default(); command_count],
+            errors: ErrorCounts::default(),
+            requests: 0,
+            connections: 0,
+            rejected_connections: 0,
+            received_bytes: 0,
+            sent_bytes: 0,
+            output_limit_disconnections: 0,
+            query_limit_disconnections: 0,
+            peak_memory_bytes: 0,
+            samples: Samples::default(),
+            clock,
+            last: clock.now(),
+        }
     }
 
-    /// Counts an error reply.
+    /// Starts timing: what follows counts for the next command that finishes. To be called before a batch of
+    /// commands runs.
+    #[inline]
+    pub(crate) fn start_timing(&mut self) {
+        self.last = self.clock.now();
+    }
+
+    /// The time since timing was started or a command last finished.
+    #[inline]
+    pub(crate) fn lap(&mut self) -> Nanos {
+        let now = self.clock.now();
+        let took = now.0.saturating_sub(self.last.0);
+        self.last = now;
+        Nanos(took)
+    }
+
+    /// Counts a command that was run and took so long.
+    #[inline]
+    pub(crate) fn count_call(&mut self, index: usize, took: Nanos) {
+        let counters = &mut self.commands[index];
+        counters.calls += 1;
+        counters.nanos += took.0;
+        counters.histogram.record(took.0, 1);
+    }
+
+    /// Counts a command that was run and failed with this code; the call itself is counted beside.
+    #[cold]
+    pub(crate) fn count_failure(&mut self, index: usize, code: &str) {
+        self.commands[index].failed += 1;
+        self.errors.add(code, 1);
+    }
+
+    /// Counts a command that was refused with this code before it ran.
+    #[cold]
+    pub(crate) fn count_rejection(&mut self, index: usize, code: &str) {
+        self.commands[index].rejected += 1;
+        self.errors.add(code, 1);
+    }
+
+    /// Counts an error reply that belongs to no command, as for a name that is unknown.
+    #[cold]
     pub(crate) fn count_error(&mut self, code: &str) {
-        match self.errors.get_mut(code) {
-            Some(count) => *count += 1,
-            None => drop(self.errors.insert(code.to_owned(), 1)),
-        }
+        self.errors.add(code, 1);
+    }
+
+    /// Whether a sample of the rates and of the memory in use should be taken in this turn.
+    #[inline]
+    pub(crate) fn is_sample_due(&self, now: Millis) -> bool {
+        self.samples.is_due(now)
+    }
+
+    /// Takes a sample of the rates and of the memory in use.
+    pub(crate) fn take_sample(&mut self, now: Millis, memory_bytes: u64) {
+        self.peak_memory_bytes = self.peak_memory_bytes.max(memory_bytes);
+        self.samples.take(now, self.totals());
+    }
+
+    /// The rates of the last moments.
+    pub(crate) fn rates(&self, now: Millis) -> Rates {
+        self.samples.rates(now, self.totals())
+    }
+
+    /// Commands run.
+    pub(crate) fn call_count(&self) -> u64 {
+        self.commands.iter().map(|command| command.calls).sum()
+    }
+
+    /// Sets to zero what CONFIG RESETSTAT sets to zero.
+    pub(crate) fn reset(&mut self, memory_bytes: u64) {
+        *self = Counters { peak_memory_bytes: memory_bytes, ..Counters::new(self.commands.len()) };
+    }
+
+    fn totals(&self) -> Totals {
+        Totals { commands: self.call_count(), received_bytes: self.received_bytes, sent_bytes: self.sent_bytes }
     }
 }

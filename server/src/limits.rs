@@ -1,0 +1,25 @@
+//! Every bound of the server in one place.
+
+/// Most error codes that are counted by name; errors beyond count under [`OTHER_ERRORS`].
+pub(crate) const ERROR_CODE_COUNT_MAX: usize = 128;
+
+/// Longest error code that is counted by name, in bytes.
+pub(crate) const ERROR_CODE_BYTES_MAX: usize = 32;
+
+/// What errors beyond the bounds are counted as.
+pub(crate) const OTHER_ERRORS: &str = "OTHER";
+
+/// Most arguments that the slow log keeps of a command.
+pub(crate) const SLOW_ARGUMENT_COUNT_MAX: usize = 32;
+
+/// Most bytes that the slow log keeps of an argument.
+pub(crate) const SLOW_ARGUMENT_BYTES_MAX: usize = 128;
+
+/// Samples kept for the rates of the last moments.
+pub(crate) const RATE_SAMPLE_COUNT: usize = 16;
+
+/// Least milliseconds between two samples of the rates.
+pub(crate) const RATE_SAMPLE_MS_MIN: u64 = 100;
+
+/// Entries that CLUSTER COUNTKEYSINSLOT and its kin pass at a time.
+pub(crate) const SLOT_SCAN_COUNT: usize = 4_096;
