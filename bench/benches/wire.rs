@@ -1,0 +1,121 @@
+//! What the wire costs: requests parsed, replies encoded and measured, slots computed.
+//!
+//! Each parse and encode figure is for a pipeline of 16, as a server sees it in one turn.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use locksley_wire::resp::{Limits, Protocol, Reply, RequestParser, Span, Step, measure};
+use locksley_wire::slot::slot;
+
+const PIPELINE: usize = 16;
+
+/// A request of the given arguments.
+fn request(args: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut encoder = Reply::new(&mut out, Protocol::Resp2);
+    encoder.array(args.len());
+    for arg in args {
+        encoder.bulk(arg);
+    }
+    out
+}
+
+/// Parses every request of `input` and gives their count.
+fn parse_all(input: &[u8], limits: &Limits, spans: &mut Vec<Span>) -> usize {
+    let mut parser = RequestParser::default();
+    let mut begin = 0;
+    let mut count = 0;
+    while begin < input.len() {
+        spans.clear();
+        match parser.parse(&input[begin..], limits, spans) {
+            Ok(Step::Request { consumed }) => begin += consumed,
+            other => panic!("{other:?}"),
+        }
+        black_box(&spans);
+        count += 1;
+    }
+    count
+}
+
+fn parse(criterion: &mut Criterion) {
+    let key = [b'k'; 24];
+    let long_key = [b'k'; 100];
+    let value = [b'v'; 32];
+    let long_value = [b'v'; 1024];
+    let cases: [(&str, Vec<u8>); 4] = [
+        ("get_24", request(&[b"GET", &key])),
+        ("get_100", request(&[b"GET", &long_key])),
+        ("set_24_32", request(&[b"SET", &key, &value])),
+        ("set_100_1024", request(&[b"SET", &long_key, &long_value])),
+    ];
+    let mut group = criterion.benchmark_group("parse");
+    group.throughput(Throughput::Elements(PIPELINE as u64));
+    for (name, one) in cases {
+        let input = one.repeat(PIPELINE);
+        let limits = Limits::default();
+        let mut spans = Vec::with_capacity(8);
+        group.bench_function(name, |bencher| bencher.iter(|| parse_all(black_box(&input), &limits, &mut spans)));
+    }
+    group.finish();
+}
+
+fn encode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("encode");
+    group.throughput(Throughput::Elements(PIPELINE as u64));
+    let mut out = Vec::with_capacity(64 * 1024);
+    for length in [32, 1024, 4096] {
+        let value = vec![b'v'; length];
+        group.bench_function(format!("bulk_{length}"), |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                let mut reply = Reply::new(&mut out, Protocol::Resp2);
+                for _ in 0..PIPELINE {
+                    reply.bulk(black_box(&value));
+                }
+                reply.len()
+            });
+        });
+    }
+    for number in [1i64, 1_234_567] {
+        group.bench_function(format!("integer_{number}"), |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                let mut reply = Reply::new(&mut out, Protocol::Resp2);
+                for _ in 0..PIPELINE {
+                    reply.integer(black_box(number));
+                }
+                reply.len()
+            });
+        });
+    }
+    group.bench_function("ok", |bencher| {
+        bencher.iter(|| {
+            out.clear();
+            let mut reply = Reply::new(&mut out, Protocol::Resp2);
+            for _ in 0..PIPELINE {
+                reply.ok();
+            }
+            reply.len()
+        });
+    });
+    group.finish();
+}
+
+fn measure_replies(criterion: &mut Criterion) {
+    let mut input = Vec::new();
+    Reply::new(&mut input, Protocol::Resp2).bulk(&[b'v'; 32]);
+    criterion.bench_function("measure/bulk_32", |bencher| bencher.iter(|| measure(black_box(&input))));
+}
+
+fn slots(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("slot");
+    for length in [24, 100] {
+        let key = vec![b'k'; length];
+        group.bench_function(length.to_string(), |bencher| bencher.iter(|| slot(black_box(&key))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, parse, encode, measure_replies, slots);
+criterion_main!(benches);
