@@ -13,6 +13,7 @@ mod cell;
 mod entry;
 #[allow(dead_code, reason = "the shard is about to use it")]
 mod evict;
+mod expiry;
 mod integer;
 mod key;
 mod op;
