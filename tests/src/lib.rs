@@ -1,1 +1,25 @@
-//! Whole-system suites.
+//! What the whole-system suites are made of: server processes, a raw client, and cases as data.
+//!
+//! The suites in `tests/tests/` drive real processes from outside, through sockets, files and signals. Nothing
+//! here uses the server's own crates, so a mistake in the protocol code cannot hide behind itself:
+//!
+//! - [`binary`] finds the programs under test, [`server`] runs them in a directory of their own,
+//! - [`client`] sends bytes and reads [`reply`] trees, in RESP2 and RESP3,
+//! - [`pattern`] says what a reply has to look like, [`cases`] reads the files of `tests/conformance/`,
+//!   [`runner`] plays them against a server and [`record`] fills in what Debian's `redis-server` answers,
+//! - [`process`] and [`wait`] look at a process from outside and wait for conditions,
+//! - [`seed`] is the randomness of the random suites, replayable by its seed.
+
+pub mod binary;
+pub mod cases;
+pub mod client;
+pub mod limits;
+pub mod pattern;
+pub mod process;
+pub mod record;
+pub mod reply;
+pub mod runner;
+pub mod seed;
+pub mod server;
+pub mod text;
+pub mod wait;
