@@ -12,27 +12,36 @@
 //! Memory is counted where the kernel counts it, in frames of 4 KiB: cells are taken from the lowest
 //! address of a page, so a page that was never full commits only its beginning, and a class with three
 //! entries costs a frame. The record of a page (live bits, committed bytes, neighbours in its list) lies
-//! outside of it.
+//! outside of it. Free cells among live ones are kept few by moving cells together (`evacuation.rs`); free
+//! pages wait in the supply (`supply.rs`).
 //!
 //! # Invariants
 //! - Unit 0 and all of page 0 belong to no cell.
 //! - A page with cells has at least one live cell; its bits say which are live.
 //! - A page with a live and a free cell is in the list of its class's group, by how full it is.
 //! - No live cell reaches beyond its page's committed bytes.
-//! - `used_bytes` is the size of all live cells; `resident_bytes` is what all pages have committed.
+//! - `used_bytes` is the size of all live cells, for extents in frames.
 
+mod class;
 mod classes;
+mod evacuation;
+mod extent;
 mod mapping;
+#[cfg(test)]
+mod model;
 mod page;
-mod runs;
+mod page_set;
+mod supply;
 
 use std::io;
 
 use crate::cell::{Cell, UNIT_BYTES};
-use classes::{CLASS_COUNT, class_of, units_of};
+use class::Class;
+use classes::{CLASS_COUNT, class_of};
+use evacuation::Evacuation;
 use mapping::Mapping;
 use page::{GROUP_COUNT, Page, Use};
-use runs::FreePages;
+use supply::Supply;
 
 /// Bytes of a page.
 pub const PAGE_BYTES: usize = 1 << 20;
@@ -46,6 +55,12 @@ const FRAME_BYTES: usize = 4096;
 /// Pages that 32-bit unit numbers reach.
 const PAGE_COUNT_MAX: usize = (1 << 32) / PAGE_UNITS as usize;
 
+/// Units of the largest cells that lie in huge pages: for larger ones the unusable end of a page is too long.
+const HUGE_UNITS_MAX: u32 = 512;
+
+/// Bytes of the unusable end of a page that may stay committed.
+const TAIL_BYTES_MAX: u32 = 8192;
+
 /// Stands for no page in lists.
 const NO_PAGE: u32 = 0;
 
@@ -56,31 +71,15 @@ pub struct SlabOptions {
     pub huge_pages: bool,
 }
 
-/// A size class: its geometry and its pages.
-#[derive(Clone, Debug)]
-struct Class {
-    units: u32,
-    /// 2^32 / units, rounded up: turns an offset in units into a cell index without division.
-    reciprocal: u32,
-    /// The first page of each group, by eighths of being full.
-    groups: [u32; GROUP_COUNT],
-    /// Which groups have pages.
-    groups_in_use: u8,
-    page_count: u32,
-    live: u32,
-    committed_bytes: u64,
-}
-
 /// The cells of one shard.
 #[derive(Debug)]
 pub struct Slab {
-    mapping: Mapping,
-    options: SlabOptions,
-    pages: Vec<Page>,
-    free: FreePages,
+    supply: Supply,
     classes: Box<[Class]>,
+    evacuation: Evacuation,
     used_bytes: u64,
-    resident_bytes: u64,
+    /// Bytes of the live bits of all pages.
+    record_bytes: u64,
 }
 
 impl Slab {
@@ -90,10 +89,9 @@ impl Slab {
     /// When 64 GiB of address space cannot be reserved.
     pub fn new(options: SlabOptions) -> io::Result<Slab> {
         let mapping = Mapping::new(PAGE_COUNT_MAX * PAGE_BYTES)?;
-        let mut pages = Vec::with_capacity(PAGE_COUNT_MAX);
-        pages.push(Page::free());
+        let supply = Supply::new(mapping, options.huge_pages);
         let classes = (0..CLASS_COUNT).map(Class::new).collect();
-        Ok(Slab { mapping, options, pages, free: FreePages::new(), classes, used_bytes: 0, resident_bytes: 0 })
+        Ok(Slab { supply, classes, evacuation: Evacuation::default(), used_bytes: 0, record_bytes: 0 })
     }
 
     /// A cell of at least `bytes`; `None` when the address space is used up or the kernel gives no more.
@@ -118,7 +116,7 @@ impl Slab {
     #[inline]
     pub fn free(&mut self, cell: Cell) {
         let (number, offset) = split(cell.unit());
-        match self.pages[number as usize].used_as {
+        match self.supply.pages[number as usize].used_as {
             Use::Cells(class) => self.give_cell(number, usize::from(class), offset),
             Use::Extent(count) if offset == 0 => self.free_extent(number, count),
             _ => panic!("unit {} is no cell", cell.unit()),
@@ -126,10 +124,13 @@ impl Slab {
     }
 
     /// Bytes of the cell.
+    ///
+    /// # Panics
+    /// When it is not allocated.
     #[inline]
     pub fn capacity(&self, cell: Cell) -> usize {
         let (number, _) = split(cell.unit());
-        match self.pages[number as usize].used_as {
+        match self.supply.pages[number as usize].used_as {
             Use::Cells(class) => self.classes[usize::from(class)].bytes(),
             Use::Extent(count) => count as usize * PAGE_BYTES,
             Use::Free | Use::ExtentTail => panic!("unit {} is no cell", cell.unit()),
@@ -141,12 +142,12 @@ impl Slab {
     #[inline]
     pub fn fits(&mut self, cell: Cell, bytes: usize) -> bool {
         let (number, _) = split(cell.unit());
-        match self.pages[number as usize].used_as {
+        match self.supply.pages[number as usize].used_as {
             Use::Cells(class) => {
                 let capacity = self.classes[usize::from(class)].bytes();
                 bytes <= capacity && (capacity - bytes) * 32 <= capacity.max(32 * 16)
             }
-            Use::Extent(_) if bytes > PAGE_BYTES / 2 => self.resize_extent(number, bytes),
+            Use::Extent(count) if bytes > PAGE_BYTES / 2 => self.resize_extent(number, count, bytes),
             _ => false,
         }
     }
@@ -168,27 +169,27 @@ impl Slab {
     #[inline]
     pub fn slice(&self, cell: Cell, bytes: usize) -> &[u8] {
         debug_assert!(bytes <= self.capacity(cell));
-        self.mapping.slice(cell.unit() as usize * UNIT_BYTES, bytes)
+        self.supply.mapping.slice(cell.unit() as usize * UNIT_BYTES, bytes)
     }
 
     /// As [`Slab::slice`], to be written.
     #[inline]
     pub fn slice_mut(&mut self, cell: Cell, bytes: usize) -> &mut [u8] {
         debug_assert!(bytes <= self.capacity(cell));
-        self.mapping.slice_mut(cell.unit() as usize * UNIT_BYTES, bytes)
+        self.supply.mapping.slice_mut(cell.unit() as usize * UNIT_BYTES, bytes)
     }
 
     /// Asks the CPU for the beginning of a cell.
     #[inline]
     pub fn prefetch(&self, cell: Cell) {
-        self.mapping.prefetch(cell.unit() as usize * UNIT_BYTES);
+        self.supply.mapping.prefetch(cell.unit() as usize * UNIT_BYTES);
     }
 
     /// The live cell that starts at `unit`, if one does: for references that may be stale.
     #[inline]
     pub fn is_live(&self, unit: u32) -> Option<Cell> {
         let (number, offset) = split(unit);
-        let page = self.pages.get(number as usize)?;
+        let page = self.supply.pages.get(number as usize)?;
         let live = match page.used_as {
             Use::Cells(class) => {
                 let class = &self.classes[usize::from(class)];
@@ -206,17 +207,27 @@ impl Slab {
         self.used_bytes
     }
 
-    /// Bytes that live cells and the free ones among them hold in memory.
+    /// Bytes that the slab holds in memory: cells live and free, dirty pages, records.
     pub fn resident_bytes(&self) -> u64 {
-        self.resident_bytes
+        self.supply.committed_bytes + self.overhead_bytes()
+    }
+
+    /// Bytes of the records about pages.
+    fn overhead_bytes(&self) -> u64 {
+        self.record_bytes + size_of_val(&*self.supply.pages) as u64
+    }
+
+    /// Memory that no live cell uses.
+    fn slack_bytes(&self) -> u64 {
+        self.supply.committed_bytes - self.used_bytes
     }
 
     /// What the slab counts for against a memory limit: the live cells and the free memory beside them as far
     /// as it exceeds what is normal. So a limit that is kept by this number keeps `resident_bytes` within the
     /// limit and [`Slab::slack_bytes_normal`], and evicting an entry always lowers it.
     pub fn charged_bytes(&self) -> u64 {
-        let slack = self.resident_bytes - self.used_bytes;
-        self.used_bytes + slack.saturating_sub(self.slack_bytes_normal())
+        let excess = self.slack_bytes().saturating_sub(self.slack_bytes_normal());
+        self.used_bytes + self.overhead_bytes() + excess
     }
 
     /// Free memory beside the live cells that is not worth moving cells for: 4 MiB and 1/64 of them.
@@ -226,12 +237,12 @@ impl Slab {
 
     /// Pages that have ever been used; page numbers are below this.
     pub fn page_count(&self) -> u32 {
-        self.pages.len() as u32
+        self.supply.pages.len() as u32
     }
 
     /// The first live cell of page `page` that starts at `offset` units from the page's start or later.
     pub fn next_live(&self, page: u32, offset: u32) -> Option<Cell> {
-        let record = self.pages.get(page as usize)?;
+        let record = self.supply.pages.get(page as usize)?;
         let start = match record.used_as {
             Use::Cells(class) => {
                 let units = self.classes[usize::from(class)].units;
@@ -243,24 +254,19 @@ impl Slab {
         Cell::new(page * PAGE_UNITS + start)
     }
 
-    /// Moves cells together so that memory can go back, at most `steps` cells. `relocate` is told of each
-    /// cell that moved: its old place, its new one and its contents. Returns whether there is more to do.
-    pub fn evacuate(&mut self, _steps: usize, _relocate: impl FnMut(Cell, Cell, &[u8])) -> bool {
-        false
-    }
-
-    /// Frees every cell at once.
+    /// Frees every cell at once; their memory is released by and by, by [`Slab::evacuate`].
     pub fn clear(&mut self) {
-        for number in 1..self.pages.len() as u32 {
-            match self.pages[number as usize].used_as {
+        for number in 1..self.supply.pages.len() as u32 {
+            match self.supply.pages[number as usize].used_as {
                 Use::Free | Use::ExtentTail => {}
-                Use::Cells(_) => self.release_page(number),
+                Use::Cells(_) => self.supply.give(number),
                 Use::Extent(count) => self.free_extent(number, count),
             }
         }
         self.classes = (0..CLASS_COUNT).map(Class::new).collect();
+        self.evacuation = Evacuation::default();
         self.used_bytes = 0;
-        debug_assert_eq!(self.resident_bytes, 0);
+        self.record_bytes = 0;
     }
 
     /// Asserts every invariant.
@@ -268,27 +274,31 @@ impl Slab {
     /// # Panics
     /// When one does not hold.
     pub fn check(&self) {
-        let (mut used, mut resident) = (0, 0);
-        for (number, page) in self.pages.iter().enumerate() {
-            page.check();
-            resident += u64::from(page.committed_bytes);
+        self.supply.check();
+        let (mut used, mut records) = (0, 0);
+        for (number, page) in self.supply.pages.iter().enumerate() {
+            records += page.bitmap_bytes() as u64;
             match page.used_as {
                 Use::Cells(class) => {
                     assert!(page.live > 0, "page {number} has no live cell");
                     used += u64::from(page.live) * self.classes[usize::from(class)].bytes() as u64;
                 }
-                Use::Extent(_) => used += u64::from(page.committed_bytes),
-                Use::Free => assert!(number == 0 || self.free.is_free(number as u32)),
-                Use::ExtentTail => {}
+                Use::Extent(count) => {
+                    let tails = &self.supply.pages[number + 1..number + count as usize];
+                    assert!(tails.iter().all(|tail| tail.used_as == Use::ExtentTail));
+                    used += u64::from(page.committed_bytes);
+                }
+                Use::ExtentTail => used += u64::from(page.committed_bytes),
+                Use::Free => {}
             }
         }
         assert_eq!(used, self.used_bytes);
-        assert_eq!(resident, self.resident_bytes);
+        assert_eq!(records, self.record_bytes);
         self.classes.iter().enumerate().for_each(|(number, class)| self.check_class(number, class));
     }
 
     fn check_class(&self, number: usize, class: &Class) {
-        let pages = || self.pages.iter().filter(|page| page.used_as == Use::Cells(number as u16));
+        let pages = || self.supply.pages.iter().filter(|page| page.used_as == Use::Cells(number as u16));
         assert_eq!(class.page_count as usize, pages().count());
         assert_eq!(class.live, pages().map(|page| page.live).sum::<u32>());
         assert_eq!(class.committed_bytes, pages().map(|page| u64::from(page.committed_bytes)).sum::<u64>());
@@ -297,7 +307,7 @@ impl Slab {
             assert_eq!(*first != NO_PAGE, class.groups_in_use >> group & 1 == 1);
             let (mut previous, mut next) = (NO_PAGE, *first);
             while next != NO_PAGE {
-                let page = &self.pages[next as usize];
+                let page = &self.supply.pages[next as usize];
                 assert_eq!(page.group(), group);
                 assert_eq!(page.previous, previous);
                 assert_eq!(page.used_as, Use::Cells(number as u16));
@@ -310,7 +320,7 @@ impl Slab {
 
     #[inline]
     fn take_cell(&mut self, number: u32, class: usize) -> u32 {
-        let page = &mut self.pages[number as usize];
+        let page = &mut self.supply.pages[number as usize];
         let before = page.group();
         let index = page.take();
         let after = page.group();
@@ -329,12 +339,12 @@ impl Slab {
     }
 
     fn commit(&mut self, number: u32, class: usize, end: u32) {
-        let page = &mut self.pages[number as usize];
+        let page = &mut self.supply.pages[number as usize];
         let committed = end.next_multiple_of(FRAME_BYTES as u32);
         let more = u64::from(committed - page.committed_bytes);
         page.committed_bytes = committed;
         self.classes[class].committed_bytes += more;
-        self.resident_bytes += more;
+        self.supply.committed_bytes += more;
     }
 
     #[inline]
@@ -342,7 +352,7 @@ impl Slab {
         let record = &self.classes[class];
         let index = record.index(offset);
         assert_eq!(index * record.units, offset, "a cell is freed from its middle");
-        let page = &mut self.pages[number as usize];
+        let page = &mut self.supply.pages[number as usize];
         let before = page.group();
         page.give(index);
         let (after, live) = (page.group(), page.live);
@@ -355,91 +365,41 @@ impl Slab {
         self.used_bytes -= record.bytes() as u64;
         if live == 0 {
             self.unlink(number, class, after);
-            let record = &mut self.classes[class];
-            record.page_count -= 1;
-            record.committed_bytes -= u64::from(self.pages[number as usize].committed_bytes);
-            self.release_page(number);
+            self.release_page(number, class);
         }
     }
 
     /// A page for cells of `class`, in its emptiest group.
+    #[cold]
     fn take_page(&mut self, class: usize) -> Option<u32> {
-        let number = self.free.take_one()?;
-        if !self.make_writable(number, 1) {
-            self.free.give(number);
-            return None;
-        }
-        let page = &mut self.pages[number as usize];
-        page.hold(class);
-        let committed = u64::from(page.committed_bytes);
         let record = &mut self.classes[class];
+        let number = self.supply.take_page(record.page_count, record.units <= HUGE_UNITS_MAX)?;
+        let page = &mut self.supply.pages[number as usize];
+        page.hold(class, record.cells());
+        self.record_bytes += page.bitmap_bytes() as u64;
+        let unusable = page.committed_bytes.saturating_sub(record.page_bytes());
+        if unusable > TAIL_BYTES_MAX {
+            page.committed_bytes -= unusable;
+            self.supply.committed_bytes -= u64::from(unusable);
+            let offset = number as usize * PAGE_BYTES + page.committed_bytes as usize;
+            self.supply.mapping.release(offset, unusable as usize);
+        }
         record.page_count += 1;
-        record.committed_bytes += committed;
+        record.committed_bytes += u64::from(page.committed_bytes);
         self.link(number, class, 0);
         Some(number)
     }
 
-    fn make_writable(&mut self, number: u32, count: u32) -> bool {
-        let end = (number + count) as usize;
-        if !self.mapping.make_writable(end * PAGE_BYTES) {
-            return false;
-        }
-        while self.pages.len() < end {
-            self.pages.push(Page::free());
-        }
-        true
-    }
-
-    fn release_page(&mut self, number: u32) {
-        let page = &mut self.pages[number as usize];
-        page.vacate();
-        self.resident_bytes -= u64::from(page.committed_bytes);
-        self.mapping.release(number as usize * PAGE_BYTES, page.committed_bytes as usize);
-        page.committed_bytes = 0;
-        self.free.give(number);
-    }
-
-    fn allocate_extent(&mut self, bytes: usize) -> Option<Cell> {
-        if bytes > PAGE_COUNT_MAX * PAGE_BYTES {
-            return None;
-        }
-        let count = bytes.div_ceil(PAGE_BYTES) as u32;
-        let number = self.free.take_run(count)?;
-        if !self.make_writable(number, count) {
-            (number..number + count).for_each(|page| self.free.give(page));
-            return None;
-        }
-        self.pages[number as usize].used_as = Use::Extent(count);
-        for tail in number + 1..number + count {
-            self.pages[tail as usize].used_as = Use::ExtentTail;
-        }
-        assert!(self.resize_extent(number, bytes), "an extent was taken for its size");
-        Cell::new(number * PAGE_UNITS)
-    }
-
-    fn resize_extent(&mut self, number: u32, bytes: usize) -> bool {
-        let Use::Extent(count) = self.pages[number as usize].used_as else { return false };
-        if bytes > count as usize * PAGE_BYTES || bytes.div_ceil(PAGE_BYTES) < count as usize {
-            return false;
-        }
-        let page = &mut self.pages[number as usize];
-        let committed = bytes.next_multiple_of(FRAME_BYTES) as u32;
-        if committed < page.committed_bytes {
-            let surplus = page.committed_bytes - committed;
-            self.mapping.release(number as usize * PAGE_BYTES + committed as usize, surplus as usize);
-        }
-        self.used_bytes = self.used_bytes + u64::from(committed) - u64::from(page.committed_bytes);
-        self.resident_bytes = self.resident_bytes + u64::from(committed) - u64::from(page.committed_bytes);
-        page.committed_bytes = committed;
-        true
-    }
-
-    fn free_extent(&mut self, number: u32, count: u32) {
-        self.used_bytes -= u64::from(self.pages[number as usize].committed_bytes);
-        self.release_page(number);
-        for tail in number + 1..number + count {
-            self.pages[tail as usize].used_as = Use::Free;
-            self.free.give(tail);
+    /// Takes a page without live cells out of its class.
+    fn release_page(&mut self, number: u32, class: usize) {
+        let page = &self.supply.pages[number as usize];
+        let record = &mut self.classes[class];
+        record.page_count -= 1;
+        record.committed_bytes -= u64::from(page.committed_bytes);
+        self.record_bytes -= page.bitmap_bytes() as u64;
+        self.supply.give(number);
+        if self.evacuation.source == number {
+            self.evacuation.source = NO_PAGE;
         }
     }
 
@@ -452,9 +412,9 @@ impl Slab {
         record.groups[group] = number;
         record.groups_in_use |= 1 << group;
         if next != NO_PAGE {
-            self.pages[next as usize].previous = number;
+            self.supply.pages[next as usize].previous = number;
         }
-        let page = &mut self.pages[number as usize];
+        let page = &mut self.supply.pages[number as usize];
         (page.previous, page.next) = (NO_PAGE, next);
     }
 
@@ -462,12 +422,12 @@ impl Slab {
         if group == GROUP_COUNT {
             return;
         }
-        let Page { previous, next, .. } = self.pages[number as usize];
+        let Page { previous, next, .. } = self.supply.pages[number as usize];
         if next != NO_PAGE {
-            self.pages[next as usize].previous = previous;
+            self.supply.pages[next as usize].previous = previous;
         }
         if previous != NO_PAGE {
-            self.pages[previous as usize].next = next;
+            self.supply.pages[previous as usize].next = next;
             return;
         }
         let record = &mut self.classes[class];
@@ -475,38 +435,6 @@ impl Slab {
         if next == NO_PAGE {
             record.groups_in_use &= !(1 << group);
         }
-    }
-}
-
-impl Class {
-    fn new(class: usize) -> Class {
-        let units = units_of(class).max(1);
-        Class {
-            units,
-            reciprocal: if units == 1 { 0 } else { ((1u64 << 32).div_ceil(u64::from(units))) as u32 },
-            groups: [NO_PAGE; GROUP_COUNT],
-            groups_in_use: 0,
-            page_count: 0,
-            live: 0,
-            committed_bytes: 0,
-        }
-    }
-
-    #[inline]
-    fn bytes(&self) -> usize {
-        self.units as usize * UNIT_BYTES
-    }
-
-    /// The cell that covers the unit at `offset` of a page.
-    #[inline]
-    fn index(&self, offset: u32) -> u32 {
-        ((u64::from(offset) * u64::from(self.reciprocal)) >> 32) as u32
-    }
-
-    /// The fullest page that has a free cell.
-    #[inline]
-    fn fullest(&self) -> Option<u32> {
-        (self.groups_in_use != 0).then(|| self.groups[self.groups_in_use.ilog2() as usize])
     }
 }
 
@@ -539,16 +467,6 @@ mod tests {
             assert_eq!(slab.is_live(cell.unit()), None);
         }
         slab.check();
-        assert_eq!((slab.used_bytes(), slab.resident_bytes()), (0, 0));
-    }
-
-    #[test]
-    fn an_offset_in_units_finds_its_cell_in_every_class() {
-        for number in 2..CLASS_COUNT {
-            let class = Class::new(number);
-            for offset in 0..PAGE_UNITS {
-                assert_eq!(class.index(offset), offset / class.units);
-            }
-        }
+        assert_eq!(slab.used_bytes(), 0);
     }
 }

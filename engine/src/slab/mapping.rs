@@ -97,9 +97,9 @@ impl Mapping {
         self.advise(offset, bytes, libc::MADV_DONTNEED);
     }
 
-    /// Asks for huge pages in a range.
-    pub(super) fn advise_huge(&mut self, offset: usize, bytes: usize) {
-        self.advise(offset, bytes, libc::MADV_HUGEPAGE);
+    /// Asks for huge pages in a range, or for none.
+    pub(super) fn advise_huge(&mut self, offset: usize, bytes: usize, wanted: bool) {
+        self.advise(offset, bytes, if wanted { libc::MADV_HUGEPAGE } else { libc::MADV_NOHUGEPAGE });
     }
 
     fn advise(&mut self, offset: usize, bytes: usize, advice: i32) {
@@ -108,7 +108,7 @@ impl Mapping {
         // SAFETY: the range lies in the writable part and no slice of it can be alive beside `&mut self`.
         let result = unsafe { libc::madvise(start.cast(), bytes, advice) };
         // Huge pages may be configured out of the kernel; giving memory back cannot fail on our own range.
-        debug_assert!(result == 0 || advice == libc::MADV_HUGEPAGE);
+        debug_assert!(result == 0 || advice != libc::MADV_DONTNEED);
     }
 
     /// Asks the CPU for the first two cache lines from `offset` on; any offset is fine.

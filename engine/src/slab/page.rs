@@ -4,7 +4,7 @@
 //! none of them. One bit a cell says whether the cell is live; a freed cell is not touched at all.
 
 use super::classes;
-use super::{FRAME_BYTES, NO_PAGE, PAGE_BYTES};
+use super::{FRAME_BYTES, NO_PAGE};
 use crate::cell::UNIT_BYTES;
 
 /// Groups of pages by how full they are; a full page is in none.
@@ -31,7 +31,7 @@ pub(super) struct Page {
     pub(super) live: u32,
     /// Cells the page has room for.
     pub(super) cells: u32,
-    /// Bytes from the page's start that may hold memory, a multiple of a frame; for an extent, of all its pages.
+    /// Bytes from the page's start that may hold memory, a multiple of a frame.
     pub(super) committed_bytes: u32,
     /// The bitmap has no free cell before this word.
     hint: u32,
@@ -56,12 +56,12 @@ impl Page {
         }
     }
 
-    /// Makes a free page hold cells of `class`.
-    pub(super) fn hold(&mut self, class: usize) {
+    /// Makes a free page hold `cells` cells of `class`.
+    pub(super) fn hold(&mut self, class: usize, cells: u32) {
         debug_assert_eq!(self.used_as, Use::Free);
         self.used_as = Use::Cells(class as u16);
         self.live = 0;
-        self.cells = (PAGE_BYTES / (classes::units_of(class) as usize * UNIT_BYTES)) as u32;
+        self.cells = cells;
         self.hint = 0;
         self.live_bits = vec![0; self.cells.div_ceil(64) as usize].into_boxed_slice();
     }
@@ -88,17 +88,11 @@ impl Page {
     /// Takes the first free cell.
     #[inline]
     pub(super) fn take(&mut self) -> u32 {
-        debug_assert!(self.live < self.cells);
-        let mut word = self.hint as usize;
-        while self.live_bits[word] == u64::MAX {
-            word += 1;
-        }
-        let bit = self.live_bits[word].trailing_ones();
-        self.live_bits[word] |= 1 << bit;
-        self.hint = word as u32;
-        self.live += 1;
-        let index = word as u32 * 64 + bit;
+        let index = self.first_free();
         debug_assert!(index < self.cells);
+        self.hint = index / 64;
+        self.live_bits[self.hint as usize] |= 1 << (index % 64);
+        self.live += 1;
         index
     }
 
@@ -130,15 +124,29 @@ impl Page {
 
     /// The last live cell.
     pub(super) fn last_live(&self) -> Option<u32> {
-        let word = self.live_bits.iter().rposition(|bits| *bits != 0)?;
-        Some(word as u32 * 64 + self.live_bits[word].ilog2())
+        self.last_live_below(self.cells)
     }
 
-    /// The first free cell, which may be one that was never touched.
-    pub(super) fn first_free(&self) -> Option<u32> {
-        let word = self.live_bits.iter().position(|bits| *bits != u64::MAX)?;
-        let index = word as u32 * 64 + self.live_bits[word].trailing_ones();
-        (index < self.cells).then_some(index)
+    /// The last live cell before cell `end`.
+    pub(super) fn last_live_below(&self, end: u32) -> Option<u32> {
+        let end = end.min(self.cells) as usize;
+        let (mut word, rest) = (end / 64, end % 64);
+        let mut bits = self.live_bits.get(word).map_or(0, |bits| bits & ((1 << rest) - 1));
+        while bits == 0 {
+            word = word.checked_sub(1)?;
+            bits = self.live_bits[word];
+        }
+        Some(word as u32 * 64 + bits.ilog2())
+    }
+
+    /// The first free cell of a page that has one; it may be one that was never touched.
+    pub(super) fn first_free(&self) -> u32 {
+        debug_assert!(self.live < self.cells);
+        let mut word = self.hint as usize;
+        while self.live_bits[word] == u64::MAX {
+            word += 1;
+        }
+        word as u32 * 64 + self.live_bits[word].trailing_ones()
     }
 
     /// Asserts that the record agrees with itself.
@@ -163,19 +171,19 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PAGE_BYTES;
     use super::*;
 
     #[test]
     fn cells_are_taken_from_the_lowest_on_until_the_page_is_full() {
         let mut page = Page::free();
         page.committed_bytes = PAGE_BYTES as u32;
-        page.hold(100);
         let cells = PAGE_BYTES as u32 / 1600;
+        page.hold(100, cells);
         for index in 0..cells {
-            assert_eq!(page.first_free(), Some(index));
+            assert_eq!(page.first_free(), index);
             assert_eq!(page.take(), index);
         }
-        assert_eq!(page.first_free(), None);
         assert_eq!(page.group(), GROUP_COUNT);
         page.give(70);
         page.give(3);
@@ -188,7 +196,7 @@ mod tests {
     fn live_cells_are_found_in_order() {
         let mut page = Page::free();
         page.committed_bytes = PAGE_BYTES as u32;
-        page.hold(64);
+        page.hold(64, 1024);
         for _ in 0..300 {
             page.take();
         }
@@ -203,6 +211,8 @@ mod tests {
         }
         assert_eq!(live, [5, 102, 199, 296]);
         assert_eq!(page.last_live(), Some(296));
+        assert_eq!(page.last_live_below(296), Some(199));
+        assert_eq!(page.last_live_below(5), None);
         page.check();
     }
 }
