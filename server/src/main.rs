@@ -1,13 +1,19 @@
 //! The Locksley server.
 
+mod boot;
 mod client;
 mod command;
 mod config;
+mod frontend;
 mod limits;
 mod observe;
 mod pause;
+mod reactor;
 mod thread;
+mod turn;
 
-fn main() {
-    println!("{} commands", command::table::table().entries().len());
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    boot::run()
 }

@@ -1,0 +1,104 @@
+//! Why a request is refused before its command runs, in Redis's words.
+
+use std::borrow::Cow;
+
+use crate::command::failure::Failure;
+use crate::command::row::{Args, Command};
+use crate::command::table::Entry;
+
+/// Bytes of a name or of arguments that an error quotes at most.
+const QUOTED_BYTES_MAX: usize = 128;
+
+/// The client has not said its password.
+pub(crate) const NO_AUTH: Failure = Failure::fixed("NOAUTH Authentication required.");
+
+/// What a client hears that is one too many.
+pub(crate) const TOO_MANY_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
+
+/// What a client from elsewhere hears when there is no password.
+pub(crate) const PROTECTED: &[u8] =
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and \
+no password is set for the default user. In this mode connections are only accepted from the loopback interface. If \
+you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \
+protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis \
+from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do \
+so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by \
+editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. \
+3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a \
+an authentication password for the default user. NOTE: You only need to do one of the above things in order for the \
+server to start accepting connections from the outside.\r\n";
+
+/// There is no such command.
+#[cold]
+pub(crate) fn unknown_command(args: Args<'_>) -> Failure {
+    let mut quoted = String::new();
+    for argument in &args[1..] {
+        if quoted.len() >= QUOTED_BYTES_MAX {
+            break;
+        }
+        let text = quote(argument, QUOTED_BYTES_MAX - quoted.len());
+        quoted = format!("{quoted}'{text}' ");
+    }
+    let name = quote(args[0], QUOTED_BYTES_MAX);
+    Failure::new(format_args!("ERR unknown command '{name}', with args beginning with: {quoted}"))
+}
+
+/// The container has no such subcommand.
+#[cold]
+pub(crate) fn unknown_subcommand(container: &Command, args: Args<'_>) -> Failure {
+    match args.get(1) {
+        Some(name) => Failure::new(format_args!(
+            "ERR unknown subcommand '{}'. Try {} HELP.",
+            quote(name, QUOTED_BYTES_MAX),
+            container.name.to_uppercase()
+        )),
+        None => wrong_count(container.name),
+    }
+}
+
+/// The command takes another number of arguments.
+#[cold]
+pub(crate) fn wrong_argument_count(entry: Entry) -> Failure {
+    wrong_count(&entry.full_name())
+}
+
+fn wrong_count(name: &str) -> Failure {
+    Failure::new(format_args!("ERR wrong number of arguments for '{name}' command"))
+}
+
+/// Whether the first word is how HTTP opens: a browser that was made to send commands in a request's body.
+#[cold]
+pub(crate) fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
+/// The text up to a zero byte, as the C of Redis prints it.
+fn quote(bytes: &[u8], bytes_max: usize) -> Cow<'_, str> {
+    let bytes = &bytes[..bytes.len().min(bytes_max)];
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_command_is_quoted_with_its_arguments() {
+        let cases: [(&[&[u8]], &str); 3] = [
+            (&[b"foo"], "ERR unknown command 'foo', with args beginning with: "),
+            (&[b"foo", b"a", b"b"], "ERR unknown command 'foo', with args beginning with: 'a' 'b' "),
+            (&[b"fo\r\no"], "ERR unknown command 'fo  o', with args beginning with: "),
+        ];
+        for (args, expected) in cases {
+            assert_eq!(unknown_command(args).text(), expected);
+        }
+    }
+
+    #[test]
+    fn no_more_than_the_first_arguments_are_quoted() {
+        let long = [b'x'; 200];
+        let text = unknown_command(&[b"foo", &long, b"more"]).text().to_owned();
+        assert!(text.ends_with(&format!("'{}' ", "x".repeat(QUOTED_BYTES_MAX))));
+    }
+}

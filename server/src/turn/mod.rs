@@ -1,0 +1,15 @@
+//! The turn loop of a data thread: from completions to replies.
+//!
+//! ```text
+//! sleep ─▶ completions ─▶ ready inputs ─▶ batch ─▶ run ─▶ leftovers kept ─▶ sends queued ─▶ background work ─┐
+//!   ▲                                      └──── again while inputs are left ────┘                           │
+//!   └────────────────────────────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! One turn costs one system call, which submits the turn's sends and sleeps until the next request.
+
+mod arrival;
+mod desk;
+mod reactor;
+
+pub(crate) use reactor::{Reactor, ReactorOptions};
