@@ -10,6 +10,7 @@ use locksley_engine::Millis;
 use crate::client::Door;
 use crate::command::table::table;
 use crate::config::Config;
+use crate::config::command_line::{self, Request};
 use crate::reactor::listener::{Listener, ListenerOptions, claim};
 use crate::thread::{ShardId, Shared, Thread};
 use crate::turn::{Reactor, ReactorOptions};
@@ -17,15 +18,22 @@ use crate::turn::{Reactor, ReactorOptions};
 /// Runs the server; returns when it has stopped.
 pub(crate) fn run() -> ExitCode {
     tracing_subscriber::fmt().with_target(false).with_ansi(false).init();
-    let mut config = Config::default();
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    for pair in args.chunks(2) {
-        match pair {
-            [name, value] if name == "--port" => config.port = value.parse().expect("a port"),
-            [name, value] if name == "--shards" => config.shards = value.parse().expect("a number"),
-            _ => {}
+    let config = match command_line::read(std::env::args_os()) {
+        Ok(Request::Serve(serve)) => {
+            for name in &serve.ignored {
+                tracing::warn!("{name} is a setting of Redis that has no effect here");
+            }
+            serve.config
         }
-    }
+        Ok(Request::Print(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(sentence) => {
+            eprintln!("{sentence}");
+            return ExitCode::FAILURE;
+        }
+    };
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {

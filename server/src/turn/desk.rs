@@ -194,10 +194,10 @@ impl Desk {
 
     #[cold]
     fn refuse(&mut self, hand: &Hand, entry: Option<Entry>, failure: &Failure, output: &mut Vec<u8>) {
-        if let Some(entry) = entry {
-            self.thread.counters.commands[entry.index()].rejected += 1;
+        match entry {
+            Some(entry) => self.thread.counters.count_rejection(entry.index(), failure.code()),
+            None => self.thread.counters.count_error(failure.code()),
         }
-        self.thread.counters.count_error(failure.code());
         Reply::new(output, hand.protocol).error(failure.text());
     }
 
@@ -225,7 +225,7 @@ impl Desk {
         connection.state.insert(State::CLOSING);
         self.pool.give(std::mem::take(&mut connection.output));
         self.pool.give(std::mem::take(&mut connection.input));
-        self.thread.clients.remove(ClientSlot(slot));
+        self.thread.remove_client(ClientSlot(slot));
         self.closing.push(slot);
     }
 

@@ -101,8 +101,7 @@ impl Reactor {
     fn turn(&mut self) -> io::Result<()> {
         let mut events = std::mem::take(&mut self.events);
         self.ring.wait(self.sleep(), &mut events)?;
-        self.desk.thread.now = now();
-        self.desk.thread.refresh_config();
+        self.desk.thread.begin_turn(now());
         for event in events.drain(..) {
             self.sort(event);
         }
@@ -286,7 +285,7 @@ impl Reactor {
             sent_bytes: 0,
             request_count: 0,
         };
-        thread.clients.insert(ClientSlot(slot), client);
+        thread.add_client(ClientSlot(slot), client);
         self.desk.connections.get(slot).state.insert(State::RECEIVING);
         self.ring.receive(slot);
     }
