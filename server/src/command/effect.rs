@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use locksley_engine::{Applied, Db, ExpiryChange, FlagsChange, Millis, Op, Refusal, Shard, Value};
+use locksley_engine::{Applied, Db, Encoding, ExpiryChange, FlagsChange, Millis, Op, Refusal, Shard, Value};
 
 /// One change of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(crate) enum Effect<'a> {
         key: Cow<'a, [u8]>,
         /// Its new value.
         value: Cow<'a, [u8]>,
+        /// How OBJECT ENCODING is to show it: a spliced value keeps that mark when it is copied.
+        encoding: Encoding,
         /// Its new expiry, or none.
         expiry: Option<Millis>,
         /// Its new client flags.
@@ -49,15 +51,22 @@ impl Effect<'_> {
     /// The shard's refusal.
     pub(crate) fn apply(&self, shard: &mut Shard, now: Millis) -> Result<Applied, Refusal> {
         match self {
-            Effect::Put { db, key, value, expiry, client_flags } => shard.apply(
-                Op::Put {
-                    key: shard.key(*db, key),
-                    value: Value::Bytes(value),
+            Effect::Put { db, key, value, encoding, expiry, client_flags } => {
+                let key = shard.key(*db, key);
+                let is_spliced = *encoding == Encoding::Spliced;
+                let put = Op::Put {
+                    key,
+                    value: Value::Bytes(if is_spliced { b"" } else { value }),
                     expiry: expiry.map_or(ExpiryChange::Clear, ExpiryChange::At),
                     client_flags: FlagsChange::Set(*client_flags),
-                },
-                now,
-            ),
+                };
+                let applied = shard.apply(put, now)?;
+                if is_spliced {
+                    let spliced = shard.apply(Op::Splice { key, offset: 0, bytes: value }, now)?;
+                    return Ok(Applied { existed: applied.existed, ..spliced });
+                }
+                Ok(applied)
+            }
             Effect::Delete { db, key } => shard.apply(Op::Delete { key: shard.key(*db, key) }, now),
         }
     }

@@ -8,11 +8,15 @@ pub(crate) mod connection;
 pub(crate) mod context;
 pub(crate) mod effect;
 pub(crate) mod execute;
+pub(crate) mod expire_options;
 pub(crate) mod failure;
 pub(crate) mod join;
 pub(crate) mod keys;
+pub(crate) mod number;
 pub(crate) mod row;
 pub(crate) mod server;
+pub(crate) mod string_length;
+pub(crate) mod string_value;
 pub(crate) mod strings;
 pub(crate) mod table;
 #[cfg(test)]

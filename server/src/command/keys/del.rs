@@ -1,4 +1,6 @@
-//! DEL: removes keys.
+//! DEL and UNLINK: remove keys.
+//!
+//! Both take the same time, since a shard frees an entry of any size by giving back its cell.
 
 use locksley_engine::Op;
 use locksley_wire::resp::Reply;
@@ -21,6 +23,20 @@ pub(super) static DEL: Command = Command {
     run: Run::Split { run: del, join: join::sum },
 };
 
+pub(super) static UNLINK: Command = Command {
+    name: "unlink",
+    arity: -2,
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: Keys::ALL,
+    categories: &["keyspace"],
+    group: Group::Generic,
+    since: "4.0.0",
+    summary: "Removes one or more keys, as DEL does",
+    complexity: "O(N), N the number of keys",
+    syntax: "key [key ...]",
+    run: Run::Split { run: del, join: join::sum },
+};
+
 fn del(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let now = context.now();
     let mut removed = 0;
@@ -30,4 +46,22 @@ fn del(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     }
     reply.integer(removed);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::testing::check;
+
+    #[test]
+    fn removed_keys_are_counted_once() {
+        check(&[
+            ("MSET a 1 b 2 c 3 d 4", "+OK"),
+            ("DEL a none b a", ":2"),
+            ("UNLINK c d c", ":2"),
+            ("DEL a b c d", ":0"),
+            ("SET k v PX 5", "+OK"),
+            ("@after 5", ""),
+            ("DEL k", ":0"),
+        ]);
+    }
 }

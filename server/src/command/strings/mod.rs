@@ -1,9 +1,44 @@
 //! Commands on strings.
 
+mod append;
+mod delifeq;
 mod get;
+mod getdel;
+mod getex;
+mod getrange;
+mod getset;
+mod incr;
+mod mget;
+mod mset;
 mod set;
+mod setex;
+mod setnx;
+mod setrange;
+mod strlen;
 
 use super::row::Command;
 
 /// The group's rows.
-pub(super) static COMMANDS: &[&Command] = &[&get::GET, &set::SET];
+pub(super) static COMMANDS: &[&Command] = &[
+    &append::APPEND,
+    &delifeq::DELIFEQ,
+    &get::GET,
+    &getdel::GETDEL,
+    &getex::GETEX,
+    &getrange::GETRANGE,
+    &getrange::SUBSTR,
+    &getset::GETSET,
+    &incr::DECR,
+    &incr::DECRBY,
+    &incr::INCR,
+    &incr::INCRBY,
+    &mget::MGET,
+    &mset::MSET,
+    &mset::MSETNX,
+    &set::SET,
+    &setex::PSETEX,
+    &setex::SETEX,
+    &setnx::SETNX,
+    &setrange::SETRANGE,
+    &strlen::STRLEN,
+];

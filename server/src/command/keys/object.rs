@@ -1,0 +1,244 @@
+//! OBJECT: how an entry is kept.
+
+use locksley_engine::{Encoding, Entry, Policy, Touch};
+use locksley_wire::resp::Reply;
+
+use crate::command::context::Context;
+use crate::command::failure::Failure;
+use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
+use crate::command::string_value::string_value;
+
+/// FREQ was asked for, but the policy keeps no frequency.
+const NO_FREQUENCY: Failure = Failure::fixed(
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+/// IDLETIME was asked for, but the policy keeps frequencies.
+const NO_IDLE_TIME: Failure = Failure::fixed(
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+
+/// The longest string that is shown as `embstr`: in Redis it fits one small allocation together with its header.
+const EMBEDDED_BYTES_MAX: usize = 44;
+
+/// The key of a subcommand.
+const KEY: Keys = Keys::Range { first: 2, last: 2, step: 1 };
+
+pub(super) static OBJECT: Command = Command {
+    name: "object",
+    arity: -2,
+    flags: Flags::empty(),
+    keys: Keys::None,
+    categories: &[],
+    group: Group::Generic,
+    since: "2.2.3",
+    summary: "Shows how an entry is kept",
+    complexity: "O(1)",
+    syntax: "ENCODING | FREQ | HELP | IDLETIME | REFCOUNT",
+    run: Run::Container(&[ENCODING, FREQ, HELP, IDLETIME, REFCOUNT]),
+};
+
+const ENCODING: Command = Command {
+    name: "encoding",
+    arity: 3,
+    flags: Flags::READONLY,
+    keys: KEY,
+    categories: &["keyspace"],
+    group: Group::Generic,
+    since: "2.2.3",
+    summary: "Returns how the value of a key is kept",
+    complexity: "O(1)",
+    syntax: "key",
+    run: Run::Owner(encoding),
+};
+
+const FREQ: Command = Command {
+    name: "freq",
+    arity: 3,
+    flags: Flags::READONLY,
+    keys: KEY,
+    categories: &["keyspace"],
+    group: Group::Generic,
+    since: "4.0.0",
+    summary: "Returns the access counter of a key, a logarithm, under an LFU policy",
+    complexity: "O(1)",
+    syntax: "key",
+    run: Run::Owner(freq),
+};
+
+const HELP: Command = Command {
+    name: "help",
+    arity: 2,
+    flags: Flags::LOADING.union(Flags::STALE),
+    keys: Keys::None,
+    categories: &["keyspace"],
+    group: Group::Generic,
+    since: "6.2.0",
+    summary: "Describes the subcommands",
+    complexity: "O(1)",
+    syntax: "",
+    run: Run::Home(help),
+};
+
+const IDLETIME: Command = Command {
+    name: "idletime",
+    arity: 3,
+    flags: Flags::READONLY,
+    keys: KEY,
+    categories: &["keyspace"],
+    group: Group::Generic,
+    since: "2.2.3",
+    summary: "Returns the seconds since a key was last used, unless the policy is an LFU one",
+    complexity: "O(1)",
+    syntax: "key",
+    run: Run::Owner(idletime),
+};
+
+const REFCOUNT: Command = Command {
+    name: "refcount",
+    arity: 3,
+    flags: Flags::READONLY,
+    keys: KEY,
+    categories: &["keyspace"],
+    group: Group::Generic,
+    since: "2.2.3",
+    summary: "Returns the number of references to the value of a key, which is always 1",
+    complexity: "O(1)",
+    syntax: "key",
+    run: Run::Owner(refcount),
+};
+
+fn encoding(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    inspect(context, args, reply, |entry, _, reply| {
+        let is_short = string_value(entry)?.len() <= EMBEDDED_BYTES_MAX;
+        reply.bulk(match entry.encoding {
+            Encoding::Integer => b"int",
+            Encoding::Bytes if is_short => b"embstr",
+            Encoding::Bytes | Encoding::Spliced => b"raw",
+        });
+        Ok(())
+    })
+}
+
+fn freq(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    inspect(context, args, reply, |entry, policy, reply| {
+        if !policy.keeps_frequency() {
+            return Err(NO_FREQUENCY);
+        }
+        reply.integer(i64::from(entry.frequency));
+        Ok(())
+    })
+}
+
+fn help(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let lines = [
+        "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "ENCODING <key>",
+        "    How the value is kept: int, embstr or raw.",
+        "FREQ <key>",
+        "    The access counter of the key, a logarithm. Needs an LFU policy.",
+        "IDLETIME <key>",
+        "    Seconds since the key was last used. Needs a policy that is not LFU.",
+        "REFCOUNT <key>",
+        "    References to the value: always 1.",
+        "HELP",
+        "    This text.",
+    ];
+    reply.array(lines.len());
+    for line in lines {
+        reply.simple(line);
+    }
+    Ok(())
+}
+
+fn idletime(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    inspect(context, args, reply, |entry, policy, reply| {
+        if policy.keeps_frequency() {
+            return Err(NO_IDLE_TIME);
+        }
+        reply.integer((entry.idle_ms / 1000) as i64);
+        Ok(())
+    })
+}
+
+fn refcount(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    inspect(context, args, reply, |_, _, reply| {
+        reply.integer(1);
+        Ok(())
+    })
+}
+
+/// Shows the entry of the key to `write`, or replies null when there is none.
+fn inspect(
+    context: &mut Context<'_>,
+    args: Args<'_>,
+    reply: &mut Reply<'_>,
+    write: impl FnOnce(&Entry<'_>, Policy, &mut Reply<'_>) -> Outcome,
+) -> Outcome {
+    let key = context.key(args[2]);
+    let now = context.now();
+    let policy = context.thread.config.maxmemory_policy;
+    let Some(entry) = context.shard().get(key, now, Touch::CountOnly) else {
+        reply.null();
+        return Ok(());
+    };
+    write(&entry, policy, reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NO_FREQUENCY, NO_IDLE_TIME};
+    use crate::command::testing::{Rig, check};
+
+    #[test]
+    fn an_encoding_tells_how_a_value_came_about() {
+        check(&[
+            ("OBJECT ENCODING k", "$-1"),
+            ("SET k 12345678901", "+OK"),
+            ("OBJECT ENCODING k", "$3 int"),
+            ("SET k 123456789012345678901", "+OK"),
+            ("OBJECT ENCODING k", "$6 embstr"),
+            ("SET k 12345678901234567890123456789012345678901234", "+OK"),
+            ("object encoding k", "$6 embstr"),
+            ("SET k 123456789012345678901234567890123456789012345", "+OK"),
+            ("OBJECT ENCODING k", "$3 raw"),
+            ("SET k 1", "+OK"),
+            ("APPEND k 2", ":2"),
+            ("OBJECT ENCODING k", "$3 raw"),
+            ("INCR k", ":13"),
+            ("OBJECT ENCODING k", "$3 int"),
+            ("SETRANGE k 0 a", ":2"),
+            ("OBJECT ENCODING k", "$3 raw"),
+            ("SET k \"\"", "+OK"),
+            ("OBJECT ENCODING k", "$6 embstr"),
+            ("OBJECT REFCOUNT k", ":1"),
+            ("OBJECT REFCOUNT none", "$-1"),
+        ]);
+    }
+
+    #[test]
+    fn idle_time_and_frequency_exclude_each_other() {
+        let error = |failure: super::Failure| format!("-{}", failure.text());
+        check(&[
+            ("OBJECT FREQ k", "$-1"),
+            ("SET k v", "+OK"),
+            ("OBJECT IDLETIME k", ":0"),
+            ("OBJECT FREQ k", &error(NO_FREQUENCY)),
+            ("@policy allkeys-lfu", ""),
+            ("OBJECT IDLETIME k", &error(NO_IDLE_TIME)),
+            ("OBJECT IDLETIME none", "$-1"),
+        ]);
+        let mut rig = Rig::new(1);
+        for line in ["@policy volatile-lfu", "SET k v"] {
+            rig.run(line);
+        }
+        assert!(rig.reply("OBJECT FREQ k").starts_with(':'));
+    }
+
+    #[test]
+    fn help_has_a_line_for_each_subcommand() {
+        let help = Rig::new(1).reply("OBJECT HELP");
+        for name in ["ENCODING", "FREQ", "IDLETIME", "REFCOUNT", "HELP"] {
+            assert!(help.contains(&format!("+{name}")), "{name} in `{help}`");
+        }
+    }
+}

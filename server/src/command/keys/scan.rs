@@ -1,0 +1,235 @@
+//! SCAN: all keys, a few at a time.
+//!
+//! Cursor, 64 bits, shown in decimal:
+//!
+//! ```text
+//! 63             48 47             32 31                              0
+//! +----------------+-----------------+--------------------------------+
+//! |       0        |      shard      |  hash prefix to go on from     |
+//! +----------------+-----------------+--------------------------------+
+//! ```
+//!
+//! A shard keeps its keys in the order of their hashes, however it grows, so a prefix is all it needs to go on. The
+//! shards are gone through one after the other. 0 is the beginning, and as a reply the end: a scan never goes on from
+//! prefix 0 of shard 0, because it shows all keys of a prefix at once. A number below 2^48 also survives clients that
+//! keep numbers as doubles.
+//!
+//! A made-up cursor is as good as any other; one that names a shard which does not exist is at the end.
+
+use locksley_wire::glob::{Case, matches};
+use locksley_wire::number::{Digits, parse_u64};
+use locksley_wire::resp::Reply;
+
+use super::type_of::type_name;
+use crate::command::context::Context;
+use crate::command::failure::Failure;
+use crate::command::number::integer;
+use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
+
+/// The cursor is no number.
+const BAD_CURSOR: Failure = Failure::fixed("ERR invalid cursor");
+
+/// Table slots passed in one call unless COUNT says otherwise.
+const COUNT_DEFAULT: usize = 10;
+
+pub(super) static SCAN: Command = Command {
+    name: "scan",
+    arity: -2,
+    flags: Flags::READONLY,
+    keys: Keys::None,
+    categories: &["keyspace"],
+    group: Group::Generic,
+    since: "2.8.0",
+    summary: "Goes through the keys of the selected database, some at each call",
+    complexity: "O(N) a call, N the COUNT",
+    syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+    run: Run::Chosen { choose, run: scan },
+};
+
+/// A place in the sequence of all keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cursor {
+    shard: u32,
+    prefix: u32,
+}
+
+/// What a scan shows, and how much it looks at.
+struct Options<'a> {
+    pattern: Option<&'a [u8]>,
+    type_name: Option<&'a [u8]>,
+    count: usize,
+}
+
+fn choose(args: Args<'_>, shard_count: u16) -> Result<u16, Failure> {
+    let shard = Cursor::parse(args[1])?.shard;
+    Ok(u16::try_from(shard).ok().filter(|shard| *shard < shard_count).unwrap_or(0))
+}
+
+fn scan(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let cursor = Cursor::parse(args[1])?;
+    let options = Options::parse(&args[2..])?;
+    reply.array(2);
+    if cursor.shard >= u32::from(context.thread.shared.shard_count) {
+        reply.bulk(b"0");
+        reply.array(0);
+        return Ok(());
+    }
+    let (db, now) = (context.caller.db, context.now());
+    let mut names = Vec::new();
+    let mut count = 0;
+    let next = context.shard().scan(db, cursor.prefix, options.count, now, |entry| {
+        let is_type = options.type_name.is_none_or(|name| name.eq_ignore_ascii_case(type_name(entry).as_bytes()));
+        if is_type && options.pattern.is_none_or(|pattern| matches(pattern, entry.key, Case::Sensitive)) {
+            Reply::new(&mut names, reply.protocol()).bulk(entry.key);
+            count += 1;
+        }
+    });
+    let next = cursor.next(next, context.thread.shared.shard_count);
+    reply.bulk(Digits::of_u64(next.to_number()).as_bytes());
+    reply.array(count);
+    reply.buffer().extend_from_slice(&names);
+    Ok(())
+}
+
+impl Cursor {
+    /// The beginning, and the end.
+    const ENDS: Cursor = Cursor { shard: 0, prefix: 0 };
+
+    fn parse(text: &[u8]) -> Result<Cursor, Failure> {
+        let number = parse_u64(text).ok_or(BAD_CURSOR)?;
+        Ok(Cursor { shard: (number >> 32) as u32, prefix: number as u32 })
+    }
+
+    fn to_number(self) -> u64 {
+        u64::from(self.shard) << 32 | u64::from(self.prefix)
+    }
+
+    /// Where to go on when the cursor's shard goes on from `prefix`, or is through.
+    fn next(self, prefix: Option<u32>, shard_count: u16) -> Cursor {
+        match prefix {
+            Some(prefix) => {
+                assert!(prefix > self.prefix, "a scan moves on");
+                Cursor { prefix, ..self }
+            }
+            None if self.shard + 1 < u32::from(shard_count) => Cursor { shard: self.shard + 1, prefix: 0 },
+            None => Cursor::ENDS,
+        }
+    }
+}
+
+impl<'a> Options<'a> {
+    fn parse(words: &[&'a [u8]]) -> Result<Options<'a>, Failure> {
+        let mut options = Options { pattern: None, type_name: None, count: COUNT_DEFAULT };
+        for pair in words.chunks(2) {
+            let [name, value] = pair else { return Err(Failure::SYNTAX) };
+            if name.eq_ignore_ascii_case(b"COUNT") {
+                let count = integer(value)?;
+                options.count = if count < 1 { return Err(Failure::SYNTAX) } else { count as usize };
+            } else if name.eq_ignore_ascii_case(b"MATCH") {
+                options.pattern = Some(value).filter(|pattern| **pattern != b"*").copied();
+            } else if name.eq_ignore_ascii_case(b"TYPE") {
+                options.type_name = Some(value);
+            } else {
+                return Err(Failure::SYNTAX);
+            }
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use locksley_wire::resp::{Node, Nodes};
+
+    use crate::command::testing::{Rig, check};
+
+    /// The cursor and the keys of one call.
+    fn call(rig: &mut Rig, line: &str) -> (String, Vec<String>) {
+        let bytes = rig.run(line);
+        let mut nodes = Nodes::new(&bytes);
+        let mut words = Vec::new();
+        while let Ok(Some(node)) = nodes.next_node() {
+            if let Node::Bulk(word) = node {
+                words.push(String::from_utf8(word.to_vec()).unwrap());
+            }
+        }
+        let keys = words.split_off(1);
+        (words.remove(0), keys)
+    }
+
+    /// All keys of a whole scan with `options`, one for each time it was shown; `between` runs after each call.
+    fn scan_all(rig: &mut Rig, options: &str, mut between: impl FnMut(&mut Rig)) -> Vec<String> {
+        let mut cursor = "0".to_owned();
+        let mut all = Vec::new();
+        for _ in 0..100_000 {
+            let (next, keys) = call(rig, &format!("SCAN {cursor} {options}"));
+            all.extend(keys);
+            if next == "0" {
+                return all;
+            }
+            cursor = next;
+            between(rig);
+        }
+        panic!("a scan comes to its end");
+    }
+
+    #[test]
+    fn a_whole_scan_shows_every_key() {
+        for shard_count in [1, 3] {
+            let mut rig = Rig::new(shard_count);
+            for number in 0..500 {
+                rig.run(&format!("SET key:{number} v"));
+            }
+            for options in ["", "COUNT 1", "COUNT 1000", "MATCH *", "COUNT 7 MATCH key:* TYPE string", "TYPE STRING"] {
+                let keys = scan_all(&mut rig, options, |_| {});
+                assert_eq!(keys.len(), 500, "SCAN {options} shows each once while nothing changes");
+                assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), 500, "SCAN {options}");
+            }
+            let tens: BTreeSet<_> = scan_all(&mut rig, "MATCH key:?", |_| {}).into_iter().collect();
+            assert_eq!(tens.len(), 10);
+            assert!(scan_all(&mut rig, "TYPE list", |_| {}).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_key_that_stays_is_shown_while_others_come_and_go() {
+        let mut rig = Rig::new(3);
+        for number in 0..100 {
+            rig.run(&format!("MSET stays:{number} v goes:{number} v"));
+        }
+        let mut turn = 0;
+        let keys = scan_all(&mut rig, "COUNT 5", |rig| {
+            rig.run(&format!("DEL goes:{turn}"));
+            rig.run(&format!("SET comes:{turn} v"));
+            turn += 1;
+        });
+        let stayed: BTreeSet<_> = keys.into_iter().filter(|key| key.starts_with("stays:")).collect();
+        assert_eq!(stayed.len(), 100);
+    }
+
+    #[test]
+    fn a_made_up_cursor_is_harmless() {
+        let mut rig = Rig::new(3);
+        rig.run("MSET a 1 b 2 c 3");
+        for cursor in ["1", "4294967295", "4294967296", "12884901888", "18446744073709551615", "281474976710656"] {
+            let (next, keys) = call(&mut rig, &format!("SCAN {cursor} COUNT 100"));
+            assert!(next.parse::<u64>().unwrap() < 3 << 32 && keys.len() <= 3, "SCAN {cursor}");
+        }
+    }
+
+    #[test]
+    fn bad_requests_are_refused() {
+        check(&[
+            ("SCAN x", "-ERR invalid cursor"),
+            ("SCAN \"\"", "-ERR invalid cursor"),
+            ("SCAN 18446744073709551616", "-ERR invalid cursor"),
+            ("SCAN 0 COUNT 0", "-ERR syntax error"),
+            ("SCAN 0 COUNT -5", "-ERR syntax error"),
+            ("SCAN 0 COUNT x", "-ERR value is not an integer or out of range"),
+            ("SCAN 0 COUNT", "-ERR syntax error"),
+            ("SCAN 0 WHAT 1", "-ERR syntax error"),
+        ]);
+    }
+}
