@@ -64,6 +64,8 @@ const TABLE_SHIFT: u32 = ACCESS_HIGH_BITS;
 const VERSION_SHIFT: u32 = TABLE_SHIFT + TABLE_BITS;
 const LATE_SHIFT: u32 = VERSION_SHIFT + VERSION_BITS;
 
+/// Every access bit set.
+const ACCESS_MASK: u32 = (1 << crate::evict::ACCESS_BITS) - 1;
 /// Where the `u32` with the access bits begins.
 const ACCESS_OFFSET: usize = 7;
 /// The kind of every entry there is so far.
@@ -71,7 +73,7 @@ const KIND_STRING: u64 = 1;
 
 const _: () = assert!(ACCESS_LOW_SHIFT == 8 * ACCESS_OFFSET as u32);
 const _: () = assert!(LATE_SHIFT == 63);
-const _: () = assert!(crate::access::ACCESS_BITS == 64 - ACCESS_LOW_SHIFT + ACCESS_HIGH_BITS);
+const _: () = assert!(crate::evict::ACCESS_BITS == 64 - ACCESS_LOW_SHIFT + ACCESS_HIGH_BITS);
 const _: () = assert!(crate::limits::KEY_BYTES_MAX < 1 << KEY_BITS);
 const _: () = assert!(crate::limits::VALUE_BYTES_MAX < 1 << VALUE_BITS);
 const _: () = assert!(crate::limits::TABLE_COUNT_MAX <= 1 << TABLE_BITS);
@@ -271,7 +273,7 @@ impl Header {
         Header { word1, ..self }
     }
 
-    /// The access bits, see `access.rs`.
+    /// The access bits, whose meaning is the eviction policy's.
     #[inline]
     pub(crate) fn access(self) -> u32 {
         (self.word0 >> ACCESS_LOW_SHIFT) as u32
@@ -373,18 +375,11 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Whether the entry that begins at `cell` has this key.
-#[inline]
-pub(crate) fn has_key(cell: &[u8], key: &[u8]) -> bool {
-    let shape = Header::read(cell).shape();
-    shape.key_bytes == key.len() && &cell[shape.key_offset()..][..key.len()] == key
-}
-
 /// Gives the entry that begins at `cell` other access bits.
 #[inline]
 pub(crate) fn set_access(cell: &mut [u8], access: u32) {
     let field: &mut [u8; 4] = cell[ACCESS_OFFSET..][..4].as_mut().try_into().expect("a slice of four bytes");
-    let kept = u32::from_le_bytes(*field) & !crate::access::ACCESS_MASK;
+    let kept = u32::from_le_bytes(*field) & !ACCESS_MASK;
     *field = (kept | access).to_le_bytes();
 }
 
@@ -395,18 +390,17 @@ pub(crate) fn set_expiry_field(cell: &mut [u8], expiry: u64) {
     cell[HEADER_BYTES..][..EXPIRY_BYTES].copy_from_slice(&expiry.to_le_bytes());
 }
 
-/// Writes fields and key of an entry of that shape; header and value are the caller's.
-pub(crate) fn write_fields(cell: &mut [u8], shape: Shape, expiry: u64, client_flags: u32, key: &[u8]) {
+/// Writes the fields of an entry of that shape; header, key and value are the caller's.
+#[inline]
+pub(crate) fn write_fields(cell: &mut [u8], shape: Shape, expiry: u64, client_flags: u32) {
     debug_assert!(shape.has_expiry || expiry == NEVER, "an expiry needs its field");
     debug_assert!(shape.has_flags || client_flags == 0, "flags need their field");
     if shape.has_expiry {
         cell[HEADER_BYTES..][..EXPIRY_BYTES].copy_from_slice(&expiry.to_le_bytes());
     }
-    let key_offset = shape.key_offset();
     if shape.has_flags {
-        cell[key_offset - FLAGS_BYTES..][..FLAGS_BYTES].copy_from_slice(&client_flags.to_le_bytes());
+        cell[shape.key_offset() - FLAGS_BYTES..][..FLAGS_BYTES].copy_from_slice(&client_flags.to_le_bytes());
     }
-    cell[key_offset..][..key.len()].copy_from_slice(key);
 }
 
 #[inline]
@@ -417,13 +411,13 @@ fn read_u64(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::ACCESS_MASK;
     use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
     fn written(shape: Shape, expiry: u64, flags: u32, key: &[u8], value: &[u8]) -> Vec<u8> {
         let mut cell = vec![0xAA; shape.cell_bytes() + 5];
         Header::new(shape, Encoding::Bytes, 31, VERSION_MAX, ACCESS_MASK).write(&mut cell);
-        write_fields(&mut cell, shape, expiry, flags, key);
+        write_fields(&mut cell, shape, expiry, flags);
+        cell[shape.key_offset()..][..key.len()].copy_from_slice(key);
         cell[shape.value_offset()..][..value.len()].copy_from_slice(value);
         cell
     }
@@ -447,7 +441,6 @@ mod tests {
                 assert_eq!(record.client_flags(), flags);
                 assert_eq!((record.header.table(), record.header.version()), (31, VERSION_MAX));
                 assert!(record.header.is_string());
-                assert!(has_key(&cell, key.as_bytes()) && !has_key(&cell, b"other"));
             }
         }
     }

@@ -8,14 +8,14 @@
 
 pub mod limits;
 
-mod access;
 mod cell;
 mod entry;
-#[allow(dead_code, reason = "the shard is about to use it")]
 mod evict;
 mod expiry;
 mod integer;
 mod key;
+#[cfg(any(test, feature = "model"))]
+pub mod model;
 mod op;
 mod policy;
 mod shard;

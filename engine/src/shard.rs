@@ -1,17 +1,50 @@
 //! The shard: tables, cells, expiry and eviction behind one small interface.
 //!
-//! This first form keeps its entries in ordered maps; it fixes the interface and its meaning.
+//! A shard keeps its entries in four parts that know nothing of each other: a table for each database maps
+//! hashes to cells, the slab holds the cells, the wheel finds entries whose time is over, the evictor says who
+//! goes when memory is short. `contents.rs` keeps the first three together, `change.rs` carries out ops,
+//! `room.rs` keeps the shard within its memory limit and does background work, and this file is the door.
+//!
+//! ```text
+//!            Shard (shard.rs: reads)
+//!              |- change.rs   ops
+//!              |- room.rs     memory limit, background work
+//!              '- check.rs    every invariant
+//!            Contents (contents.rs) ---- Evictor (../evict)
+//!              |- Databases (databases.rs) - Table (../table.rs)
+//!              |- Slab (../slab.rs)
+//!              '- Wheel (../expiry.rs)
+//! ```
+//!
+//! A read touches one line of the table and the entry's cell, copies nothing and allocates nothing; it
+//! writes only the access bits, and those only when they change.
 
-use std::collections::BTreeMap;
-use std::hash::Hasher;
+mod change;
+mod check;
+mod contents;
+mod databases;
+mod room;
 
-use crate::entry::{Encoding, Entry, Value};
+use rapidhash::v3::RapidSecrets;
+
+use crate::cell::Cell;
+use crate::entry::{self, Entry, HEADER_BYTES, Record};
+use crate::evict::{EvictOptions, Evictor};
+use crate::expiry::Wheel;
 use crate::key::{Db, Key};
 use crate::limits;
-use crate::op::{Applied, ExpiryChange, FlagsChange, Op, Refusal};
+use crate::op::{Applied, Op, Refusal};
 use crate::policy::Policy;
+use crate::slab::{Slab, SlabOptions};
 use crate::stats::{MemoryUse, ShardStats};
 use crate::time::Millis;
+use contents::{Cause, Contents, prefix};
+use databases::Databases;
+
+/// What an entry's slot takes in its table, on average, in bytes.
+const SLOT_SHARE_BYTES: usize = 10;
+/// Draws of a random entry before the table is searched in order.
+const DRAW_COUNT: u32 = 16;
 
 /// How a shard is set up.
 #[derive(Clone, Debug)]
@@ -60,18 +93,13 @@ pub enum Touch {
 /// One shard.
 pub struct Shard {
     options: ShardOptions,
-    databases: Vec<BTreeMap<(u64, Vec<u8>), Stored>>,
-    stats: ShardStats,
+    contents: Contents,
+    evictor: Evictor,
+    /// The version of the last change.
     version: u64,
-}
-
-struct Stored {
-    bytes: Vec<u8>,
-    encoding: Encoding,
-    integer: i64,
-    expiry: Option<Millis>,
-    client_flags: u32,
-    version: u64,
+    outside_bytes: u64,
+    /// Cells moved by the evacuation under way: kept to be used again.
+    moved: Vec<Cell>,
 }
 
 impl Shard {
@@ -80,46 +108,69 @@ impl Shard {
     /// # Errors
     /// When the address space for it cannot be reserved.
     pub fn new(options: ShardOptions) -> std::io::Result<Shard> {
-        let databases = (0..options.database_count).map(|_| BTreeMap::new()).collect();
-        Ok(Shard { options, databases, stats: ShardStats::default(), version: 0 })
+        assert!((1..=limits::DATABASE_COUNT_MAX).contains(&usize::from(options.database_count)), "1 to 16 databases");
+        let contents = Contents {
+            secrets: RapidSecrets::seed(options.seed),
+            databases: Databases::new(options.database_count)?,
+            slab: Slab::new(SlabOptions::default())?,
+            wheel: Wheel::new(),
+            stats: ShardStats::default(),
+            payload_bytes: 0,
+        };
+        let evictor = Evictor::new(evict_options(&options));
+        Ok(Shard { options, contents, evictor, version: 0, outside_bytes: 0, moved: Vec::new() })
     }
 
     /// Names an entry: hashes `bytes` once for all later calls.
     #[inline]
     pub fn key<'a>(&self, db: Db, bytes: &'a [u8]) -> Key<'a> {
-        let mut hasher = std::hash::DefaultHasher::new();
-        hasher.write_u64(self.options.seed);
-        hasher.write(bytes);
-        Key { db, bytes, hash: hasher.finish() }
+        Key { db, bytes, hash: self.contents.hash_of(bytes) }
     }
 
     /// Asks the CPU for the table lines of `key`.
     #[inline]
-    pub fn prefetch_slot(&self, _key: Key<'_>) {}
+    pub fn prefetch_slot(&self, key: Key<'_>) {
+        self.contents.databases.table(key.db).prefetch(prefix(key.hash));
+    }
 
     /// Asks the CPU for the cell of `key`, its table line being cached by now.
     #[inline]
-    pub fn prefetch_entry(&self, _key: Key<'_>) {}
+    pub fn prefetch_entry(&self, key: Key<'_>) {
+        if let Some(cell) = self.contents.databases.table(key.db).first_candidate(prefix(key.hash)) {
+            self.contents.slab.prefetch(cell);
+        }
+    }
 
     /// The live entry of `key` at `now`; an entry whose time is over is removed and counted.
     #[inline]
     pub fn get(&mut self, key: Key<'_>, now: Millis, touch: Touch) -> Option<Entry<'_>> {
-        self.expire(key, now);
-        let found = self.databases[usize::from(key.db.0)].get_key_value(&(key.hash, key.bytes.to_vec()));
+        let Some(found) = self.contents.find_live(key, now) else {
+            self.contents.stats.misses += u64::from(touch != Touch::Leave);
+            return None;
+        };
+        let cell = found.cell;
         if touch != Touch::Leave {
-            if found.is_some() {
-                self.stats.hits += 1;
-            } else {
-                self.stats.misses += 1;
+            self.contents.stats.hits += 1;
+        }
+        if touch == Touch::Count {
+            let before = self.contents.header(cell).access();
+            let after = self.evictor.touched(before, now);
+            if after != before {
+                entry::set_access(self.contents.slab.slice_mut(cell, HEADER_BYTES), after);
             }
         }
-        found.map(|((_, key), stored)| view(key, stored))
+        let record = self.contents.record(cell);
+        let cell_bytes = match touch {
+            Touch::Leave => self.contents.slab.capacity(cell),
+            Touch::Count | Touch::CountOnly => record.header.shape().cell_bytes(),
+        };
+        Some(self.view(&record, cell_bytes, now))
     }
 
     /// The live entry of `key` at `now`, without leaving a trace: nothing is counted, renewed or removed.
     pub fn peek(&self, key: Key<'_>, now: Millis) -> Option<Entry<'_>> {
-        let found = self.databases[usize::from(key.db.0)].get_key_value(&(key.hash, key.bytes.to_vec()));
-        found.filter(|(_, stored)| stored.expiry.is_none_or(|at| at > now)).map(|((_, key), stored)| view(key, stored))
+        let found = self.contents.find(key)?;
+        self.live_view(found.cell, now)
     }
 
     /// Makes sure that `bytes` more can be written at `now`, evicting by policy if need be, so that several ops
@@ -127,10 +178,8 @@ impl Shard {
     ///
     /// # Errors
     /// [`Refusal::OutOfMemory`] when the policy has nothing (more) to evict.
-    pub fn reserve(&mut self, bytes: u64, _now: Millis) -> Result<(), Refusal> {
-        let limit_bytes = self.options.memory_bytes_max;
-        let fits = limit_bytes == 0 || self.memory().used + bytes <= limit_bytes;
-        if fits { Ok(()) } else { Err(Refusal::OutOfMemory { limit_bytes }) }
+    pub fn reserve(&mut self, bytes: u64, now: Millis) -> Result<(), Refusal> {
+        self.make_room(bytes, 0, now)
     }
 
     /// Carries out one change at `now`.
@@ -139,79 +188,14 @@ impl Shard {
     /// A [`Refusal`] when a limit would be passed.
     #[inline]
     pub fn apply(&mut self, op: Op<'_>, now: Millis) -> Result<Applied, Refusal> {
-        self.version += 1;
-        let version = self.version;
         match op {
-            Op::Put { key, value, expiry, client_flags } => {
-                self.expire(key, now);
-                limit(
-                    key,
-                    match value {
-                        Value::Bytes(bytes) => bytes.len(),
-                        Value::Integer(_) => 8,
-                    },
-                )?;
-                if self.options.memory_bytes_max > 0 && self.memory().used > self.options.memory_bytes_max {
-                    return Err(Refusal::OutOfMemory { limit_bytes: self.options.memory_bytes_max });
-                }
-                let map = &mut self.databases[usize::from(key.db.0)];
-                let old = map.remove(&(key.hash, key.bytes.to_vec()));
-                let mut stored = store(value);
-                stored.version = version;
-                stored.expiry = match expiry {
-                    ExpiryChange::Keep => old.as_ref().and_then(|old| old.expiry),
-                    ExpiryChange::Clear => None,
-                    ExpiryChange::At(at) => Some(at),
-                };
-                stored.client_flags = match client_flags {
-                    FlagsChange::Keep => old.as_ref().map_or(0, |old| old.client_flags),
-                    FlagsChange::Set(flags) => flags,
-                };
-                map.insert((key.hash, key.bytes.to_vec()), stored);
-                Ok(Applied { existed: old.is_some(), version })
-            }
-            Op::Splice { key, offset, bytes } => {
-                self.expire(key, now);
-                limit(key, offset + bytes.len())?;
-                let map = &mut self.databases[usize::from(key.db.0)];
-                let existed = map.contains_key(&(key.hash, key.bytes.to_vec()));
-                let stored = map.entry((key.hash, key.bytes.to_vec())).or_insert_with(|| store(Value::Bytes(b"")));
-                let length = stored.bytes.len().max(offset + bytes.len());
-                stored.bytes.resize(length, 0);
-                stored.bytes[offset..offset + bytes.len()].copy_from_slice(bytes);
-                stored.encoding = Encoding::Spliced;
-                stored.version = version;
-                Ok(Applied { existed, version })
-            }
-            Op::Delete { key } => {
-                self.expire(key, now);
-                let old = self.databases[usize::from(key.db.0)].remove(&(key.hash, key.bytes.to_vec()));
-                Ok(Applied { existed: old.is_some(), version: 0 })
-            }
-            Op::SetExpiry { key, expiry } => {
-                self.expire(key, now);
-                match self.databases[usize::from(key.db.0)].get_mut(&(key.hash, key.bytes.to_vec())) {
-                    Some(stored) => {
-                        stored.expiry = expiry;
-                        stored.version = version;
-                    }
-                    None => return Ok(Applied::default()),
-                }
-                self.expire(key, now);
-                Ok(Applied { existed: true, version })
-            }
-            Op::Flush { db } => {
-                let mut existed = false;
-                for (index, map) in self.databases.iter_mut().enumerate() {
-                    if db.is_none_or(|db| usize::from(db.0) == index) {
-                        existed |= !map.is_empty();
-                        map.clear();
-                    }
-                }
-                Ok(Applied { existed, version: 0 })
-            }
+            Op::Put { key, value, expiry, client_flags } => self.put(key, value, expiry, client_flags, now),
+            Op::Splice { key, offset, bytes } => self.splice(key, offset, bytes, now),
+            Op::Delete { key } => Ok(self.delete(key, now)),
+            Op::SetExpiry { key, expiry } => self.set_expiry(key, expiry, now),
+            Op::Flush { db } => Ok(self.flush(db)),
             Op::Swap { first, second } => {
-                self.databases.swap(usize::from(first.0), usize::from(second.0));
+                self.contents.databases.swap(first, second);
                 Ok(Applied { existed: true, version: 0 })
             }
         }
@@ -219,15 +203,20 @@ impl Shard {
 
     /// Entries of `db`, those included whose time is over but which nobody has met yet.
     pub fn len(&self, db: Db) -> u64 {
-        self.databases[usize::from(db.0)].len() as u64
+        self.contents.databases.table(db).len() as u64
+    }
+
+    /// Whether `db` has no entries.
+    pub fn is_empty(&self, db: Db) -> bool {
+        self.len(db) == 0
     }
 
     /// Entries of `db` that have an expiry, and their mean time to live at `now` in milliseconds.
     pub fn expiring(&self, db: Db, now: Millis) -> (u64, u64) {
-        let map = &self.databases[usize::from(db.0)];
-        let times: Vec<u64> =
-            map.values().filter_map(|stored| stored.expiry).map(|at| at.0.saturating_sub(now.0)).collect();
-        (times.len() as u64, times.iter().sum::<u64>().checked_div(times.len() as u64).unwrap_or(0))
+        let databases = &self.contents.databases;
+        let physical = databases.physical(databases.id(db));
+        let mean = physical.expiry_sum.checked_div(u128::from(physical.expiring_count)).unwrap_or(0) as u64;
+        (physical.expiring_count, mean.saturating_sub(now.0))
     }
 
     /// Calls `each` with the live entries of `db` in hash order from the hash prefix `from` on, until at
@@ -235,53 +224,57 @@ impl Shard {
     /// prefix to go on from, or `None` at the end. An entry present during a whole series of calls is shown
     /// at least once, however the table grows meanwhile.
     pub fn scan(&self, db: Db, from: u32, count: usize, now: Millis, mut each: impl FnMut(&Entry<'_>)) -> Option<u32> {
-        let mut shown = 0;
-        let mut last = None;
-        for ((hash, key), stored) in self.databases[usize::from(db.0)].range((u64::from(from) << 32, Vec::new())..) {
-            let prefix = (hash >> 32) as u32;
-            if shown >= count && last != Some(prefix) {
-                return Some(prefix);
+        self.contents.databases.table(db).walk(from, count, |_, cell| {
+            if let Some(entry) = self.live_view(cell, now) {
+                each(&entry);
             }
-            shown += 1;
-            last = Some(prefix);
-            if stored.expiry.is_none_or(|at| at > now) {
-                each(&view(key, stored));
+        })
+    }
+
+    /// Some live entry of `db`, chosen by `random`.
+    pub fn random(&self, db: Db, random: u64, now: Millis) -> Option<Entry<'_>> {
+        let table = self.contents.databases.table(db);
+        let mut draw = random;
+        let mut from = 0;
+        for _ in 0..DRAW_COUNT {
+            let (hash, cell) = table.sample(draw)?;
+            if let Some(entry) = self.live_view(cell, now) {
+                return Some(entry);
+            }
+            from = hash;
+            draw = draw.wrapping_mul(0xD134_2543_DE82_EF95).wrapping_add(0x9E37_79B9_7F4A_7C15);
+        }
+        // Nearly all of them are over: the first live one behind the last drawn, around the end.
+        let mut next = Some(from);
+        let mut is_second_round = false;
+        while let Some(hash) = next {
+            let mut found = None;
+            next = table.walk(hash, limits::TURN_STEPS_MAX, |_, cell| found = found.or(self.live_view(cell, now)));
+            if found.is_some() {
+                return found;
+            }
+            if next.is_none() && !is_second_round {
+                (next, is_second_round) = (Some(0), true);
             }
         }
         None
     }
 
-    /// Some live entry of `db`, chosen by `random`.
-    pub fn random(&self, db: Db, random: u64, now: Millis) -> Option<Entry<'_>> {
-        let map = &self.databases[usize::from(db.0)];
-        let live = |(_, stored): &(&(u64, Vec<u8>), &Stored)| stored.expiry.is_none_or(|at| at > now);
-        let split = (random, Vec::new());
-        map.range(split.clone()..).chain(map.range(..split)).find(live).map(|((_, key), stored)| view(key, stored))
-    }
-
-    /// Background work at `now`: due expiries, table growth, evacuation, flushed tables, eviction down to the
-    /// limit; at most `steps` of it. Returns whether more is waiting.
-    pub fn work(&mut self, now: Millis, _steps: usize) -> bool {
-        for map in &mut self.databases {
-            let before = map.len();
-            map.retain(|_, stored| stored.expiry.is_none_or(|at| at > now));
-            self.stats.expired += (before - map.len()) as u64;
-        }
-        false
-    }
-
     /// When [`Shard::work`] next has something to expire, if ever (never later than the first expiry).
     pub fn next_due(&self) -> Option<Millis> {
-        self.databases.iter().flat_map(BTreeMap::values).filter_map(|stored| stored.expiry).min()
+        self.contents.wheel.next_due()
     }
 
     /// Changes limit, policy and the policy's parameters; the seed and the database count stay.
     pub fn reconfigure(&mut self, options: ShardOptions) {
         self.options = ShardOptions { seed: self.options.seed, database_count: self.options.database_count, ..options };
+        self.evictor.reconfigure(evict_options(&self.options));
     }
 
     /// Memory outside the shard that counts towards its limit (connection buffers), in bytes.
-    pub fn set_outside_bytes(&mut self, _bytes: u64) {}
+    pub fn set_outside_bytes(&mut self, bytes: u64) {
+        self.outside_bytes = bytes;
+    }
 
     /// The options in force.
     pub fn options(&self) -> &ShardOptions {
@@ -290,73 +283,58 @@ impl Shard {
 
     /// The counters.
     pub fn stats(&self) -> ShardStats {
-        self.stats
+        self.contents.stats
     }
 
     /// Sets every counter to zero.
     pub fn reset_stats(&mut self) {
-        self.stats = ShardStats::default();
+        self.contents.stats = ShardStats::default();
     }
 
     /// Where the memory is.
     pub fn memory(&self) -> MemoryUse {
-        let payload =
-            self.databases.iter().flatten().map(|((_, key), stored)| key.len() + stored.bytes.len()).sum::<usize>()
-                as u64;
-        MemoryUse { used: payload, payload, ..MemoryUse::default() }
+        let contents = &self.contents;
+        MemoryUse {
+            used: self.used_bytes(),
+            payload: contents.payload_bytes,
+            cells: contents.slab.used_bytes(),
+            slab: contents.slab.resident_bytes(),
+            tables: contents.databases.resident_bytes(),
+            bookkeeping: contents.wheel.bytes() as u64 + self.evictor.resident_bytes(),
+        }
     }
 
-    /// Walks the whole shard and asserts every invariant.
-    ///
-    /// # Panics
-    /// When one does not hold.
-    pub fn check(&self) {}
+    /// The view of the entry in `cell`, if it is live at `now`.
+    fn live_view(&self, cell: Cell, now: Millis) -> Option<Entry<'_>> {
+        let record = self.contents.record(cell);
+        (record.expiry_or_never() > now.0).then(|| self.view(&record, self.contents.slab.capacity(cell), now))
+    }
 
-    fn expire(&mut self, key: Key<'_>, now: Millis) {
-        let map = &mut self.databases[usize::from(key.db.0)];
-        let name = (key.hash, key.bytes.to_vec());
-        if map.get(&name).is_some_and(|stored| stored.expiry.is_some_and(|at| at <= now)) {
-            map.remove(&name);
-            self.stats.expired += 1;
+    #[inline]
+    fn view<'a>(&self, record: &Record<'a>, cell_bytes: usize, now: Millis) -> Entry<'a> {
+        let access = record.header.access();
+        Entry {
+            key: record.key(),
+            value: record.value(),
+            encoding: record.header.encoding(),
+            expiry: record.expiry(),
+            client_flags: record.client_flags(),
+            version: record.header.version(),
+            memory_bytes: cell_bytes + SLOT_SHARE_BYTES,
+            idle_ms: self.evictor.idle_ms(access, now),
+            frequency: self.evictor.frequency(access, now),
         }
     }
 }
 
-fn limit(key: Key<'_>, bytes: usize) -> Result<(), Refusal> {
-    if key.bytes.len() > limits::KEY_BYTES_MAX {
-        return Err(Refusal::KeyTooLong { bytes: key.bytes.len() });
-    }
-    if bytes > limits::VALUE_BYTES_MAX {
-        return Err(Refusal::ValueTooLong { bytes });
-    }
-    Ok(())
-}
-
-fn store(value: Value<'_>) -> Stored {
-    let (bytes, integer) = match value {
-        Value::Bytes(bytes) => {
-            let integer = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<i64>().ok());
-            (bytes.to_vec(), integer.filter(|integer| integer.to_string().as_bytes() == bytes))
-        }
-        Value::Integer(integer) => (integer.to_string().into_bytes(), Some(integer)),
-    };
-    let encoding = if integer.is_some() { Encoding::Integer } else { Encoding::Bytes };
-    Stored { bytes, encoding, integer: integer.unwrap_or(0), expiry: None, client_flags: 0, version: 0 }
-}
-
-fn view<'a>(key: &'a [u8], stored: &'a Stored) -> Entry<'a> {
-    Entry {
-        key,
-        value: match stored.encoding {
-            Encoding::Integer => Value::Integer(stored.integer),
-            Encoding::Bytes | Encoding::Spliced => Value::Bytes(&stored.bytes),
-        },
-        encoding: stored.encoding,
-        expiry: stored.expiry,
-        client_flags: stored.client_flags,
-        version: stored.version,
-        memory_bytes: key.len() + stored.bytes.len() + 32,
-        idle_ms: 0,
-        frequency: 0,
+/// What the evictor is told of the options.
+fn evict_options(options: &ShardOptions) -> EvictOptions {
+    EvictOptions {
+        policy: options.policy,
+        sample_count: options.sample_count,
+        lfu_log_factor: options.lfu_log_factor,
+        lfu_decay_minutes: options.lfu_decay_minutes,
+        is_limited: options.memory_bytes_max > 0,
+        seed: options.seed,
     }
 }

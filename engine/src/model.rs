@@ -1,0 +1,673 @@
+//! The model: a shard and a plain map go through the same history and must agree at every step.
+//!
+//! Histories are drawn from [`Choices`], which a seed or the bytes of a fuzzer supply, so the same code is a
+//! random test and a fuzz target. Everything a shard can do is drawn: all ops, reads, scans that go on while
+//! the table changes, background work in small bites, flushes and swaps, other policies and limits, the clock
+//! going forward by little and by much, and backwards.
+//!
+//! What the model cannot know it accepts, once: an entry may be missing if there is a memory limit (then the
+//! eviction counter must account for it) or if its time was over at some instant before the clock was set
+//! back (then it may have been removed or not). An entry that is there must be right in every part.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::{
+    Applied, Db, Encoding, Entry, ExpiryChange, FlagsChange, Millis, Op, Policy, Refusal, Shard, ShardOptions, Touch,
+    Value,
+};
+
+/// Where a history comes from.
+pub trait Choices {
+    /// The next choice, 0 to `below` - 1; `below` is at least 1.
+    fn draw(&mut self, below: u64) -> u64;
+    /// Whether the history ends here.
+    fn is_over(&self) -> bool;
+}
+
+/// Choices of a seed, without end.
+#[derive(Clone, Debug)]
+pub struct Seeded(u64);
+
+impl Seeded {
+    /// The choices that `seed` stands for.
+    pub fn new(seed: u64) -> Seeded {
+        Seeded(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D)
+    }
+}
+
+impl Choices for Seeded {
+    fn draw(&mut self, below: u64) -> u64 {
+        // SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ mixed >> 31) % below
+    }
+
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+/// Choices read from a fuzzer's bytes.
+#[derive(Clone, Debug)]
+pub struct Tape<'a>(pub &'a [u8]);
+
+impl Choices for Tape<'_> {
+    fn draw(&mut self, below: u64) -> u64 {
+        let wanted = match below {
+            0..=256 => 1,
+            257..=65_536 => 2,
+            _ => 8,
+        };
+        let (taken, rest) = self.0.split_at(self.0.len().min(wanted));
+        self.0 = rest;
+        taken.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)) % below
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A value as the map keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kept {
+    Bytes(Vec<u8>),
+    Integer(i64),
+}
+
+#[derive(Clone, Debug)]
+struct Expected {
+    value: Kept,
+    spliced: bool,
+    expiry: Option<u64>,
+    client_flags: u32,
+    version: u64,
+}
+
+/// A scan that goes on while other things happen.
+struct Sweep {
+    db: Db,
+    from: u32,
+    /// Keys present since it began.
+    must: BTreeSet<Vec<u8>>,
+    shown: BTreeSet<Vec<u8>>,
+}
+
+/// A shard with the map it must agree with.
+pub struct Model {
+    shard: Shard,
+    databases: Vec<BTreeMap<Vec<u8>, Expected>>,
+    now: u64,
+    /// The latest instant the shard has been told.
+    latest: u64,
+    key_count: u64,
+    value_bytes_max: u64,
+    is_limited: bool,
+    missing_count: u64,
+    version: u64,
+    sweep: Option<Sweep>,
+}
+
+/// Runs one history of up to `steps` steps.
+///
+/// # Panics
+/// When shard and model disagree.
+pub fn run(choices: &mut impl Choices, steps: usize) {
+    let mut model = Model::new(choices);
+    for step in 0..steps {
+        if choices.is_over() {
+            break;
+        }
+        model.step(choices);
+        if step % 64 == 0 {
+            model.check();
+        }
+    }
+    model.check();
+}
+
+impl Model {
+    /// A model of a size, limit and policy that `choices` make.
+    ///
+    /// # Panics
+    /// When no address space can be had.
+    pub fn new(choices: &mut impl Choices) -> Model {
+        let is_limited = choices.draw(2) == 1;
+        let key_count = [8, 100, 3000, 100_000][choices.draw(4) as usize];
+        let options = ShardOptions {
+            memory_bytes_max: if is_limited { (1 << 20) + choices.draw(24 << 20) } else { 0 },
+            policy: draw_policy(choices),
+            database_count: 1 + choices.draw(4) as u8,
+            seed: choices.draw(u64::MAX),
+            ..ShardOptions::default()
+        };
+        let databases = vec![BTreeMap::new(); usize::from(options.database_count)];
+        let now = 1_700_000_000_000 + choices.draw(1 << 30);
+        Model {
+            shard: Shard::new(options).expect("a shard needs address space"),
+            databases,
+            now,
+            latest: now,
+            key_count,
+            value_bytes_max: [40, 2000, 300_000][choices.draw(3) as usize],
+            is_limited,
+            missing_count: 0,
+            version: 0,
+            sweep: None,
+        }
+    }
+
+    /// One step of the history.
+    ///
+    /// # Panics
+    /// When shard and model disagree.
+    pub fn step(&mut self, choices: &mut impl Choices) {
+        let db = Db(choices.draw(self.databases.len() as u64) as u8);
+        match choices.draw(100) {
+            0..=29 => self.put(db, choices),
+            30..=39 => self.splice(db, choices),
+            40..=49 => self.delete(db, choices),
+            50..=59 => self.set_expiry(db, choices),
+            60..=71 => self.get(db, choices),
+            72..=75 => self.fill(db, choices),
+            76..=77 => self.empty(db, choices),
+            78..=84 => self.pass_time(choices),
+            85..=90 => {
+                let steps = [0, 1, 7, 100, 5000][choices.draw(5) as usize];
+                self.shard.work(Millis(self.now), steps);
+            }
+            91..=95 => self.sweep(db, choices),
+            96 => self.pick(db, choices),
+            97 => self.rearrange(db, choices),
+            98 => self.reconfigure(choices),
+            _ => self.reserve(choices),
+        }
+    }
+
+    /// Compares everything.
+    ///
+    /// # Panics
+    /// When shard and model disagree, or the shard with itself.
+    pub fn check(&mut self) {
+        self.shard.check();
+        let now = Millis(self.now);
+        for number in 0..self.databases.len() {
+            let db = Db(number as u8);
+            let mut shown = BTreeSet::new();
+            let mut from = Some(0);
+            while let Some(prefix) = from {
+                let expected = &self.databases[number];
+                from = self.shard.scan(db, prefix, 512, now, |entry| {
+                    let kept = expected.get(entry.key).expect("only what was written is shown");
+                    compare(entry, kept, self.now);
+                    assert!(shown.insert(entry.key.to_vec()), "an unchanged table shows each entry once");
+                });
+                assert!(from.is_none_or(|next| next > prefix), "a scan goes forward");
+            }
+            assert!(self.shard.len(db) >= shown.len() as u64);
+            let live: Vec<Vec<u8>> = self.databases[number]
+                .iter()
+                .filter(|(key, kept)| is_live(kept, self.now) && !shown.contains(*key))
+                .map(|(key, _)| key.clone())
+                .collect();
+            live.iter().for_each(|key| self.accept_missing(db, key));
+            let expiring = self.databases[number].values().filter(|kept| kept.expiry.is_some()).count() as u64;
+            let counted = self.shard.expiring(db, now).0;
+            assert!(counted <= expiring, "{counted} entries of {expiring} expire");
+        }
+    }
+
+    fn put(&mut self, db: Db, choices: &mut impl Choices) {
+        let name = self.draw_key(choices);
+        let value = self.draw_value(choices);
+        let expiry = match choices.draw(4) {
+            0 => ExpiryChange::Keep,
+            1 => ExpiryChange::At(self.draw_expiry(choices)),
+            _ => ExpiryChange::Clear,
+        };
+        let client_flags = match choices.draw(4) {
+            0 => FlagsChange::Set(choices.draw(1 << 32) as u32),
+            1 => FlagsChange::Keep,
+            _ => FlagsChange::Set(0),
+        };
+        self.put_value(db, &name, &value, expiry, client_flags);
+    }
+
+    fn put_value(&mut self, db: Db, name: &[u8], value: &Kept, expiry: ExpiryChange, client_flags: FlagsChange) {
+        let before = self.reconcile(db, name);
+        let key = self.shard.key(db, name);
+        let given = match value {
+            Kept::Bytes(bytes) => Value::Bytes(bytes),
+            Kept::Integer(integer) => Value::Integer(*integer),
+        };
+        let result = self.shard.apply(Op::Put { key, value: given, expiry, client_flags }, Millis(self.now));
+        let Some(applied) = self.accept_refusal(result, name, value_bytes(value)) else { return };
+        assert_eq!(applied.existed, before.is_some(), "put says whether the key was there");
+        let expiry = match expiry {
+            ExpiryChange::Keep => before.as_ref().and_then(|before| before.expiry),
+            ExpiryChange::Clear => None,
+            ExpiryChange::At(at) => Some(at.0),
+        };
+        let client_flags = match client_flags {
+            FlagsChange::Keep => before.as_ref().map_or(0, |before| before.client_flags),
+            FlagsChange::Set(flags) => flags,
+        };
+        if expiry.is_some_and(|at| at <= self.now) {
+            assert_eq!(applied.version, 0, "what is over at once has no version");
+            self.forget(db, name);
+        } else {
+            let value = canonical(value);
+            let version = applied.version;
+            self.keep(db, name, Expected { value, spliced: false, expiry, client_flags, version });
+        }
+        self.verify(db, name);
+    }
+
+    fn splice(&mut self, db: Db, choices: &mut impl Choices) {
+        let name = self.draw_key(choices);
+        let before = self.reconcile(db, &name);
+        let old = before.as_ref().map_or(Vec::new(), |before| text(&before.value));
+        let offset = match choices.draw(4) {
+            0 => choices.draw(old.len() as u64 + 1),
+            1 => choices.draw(old.len() as u64 + 300),
+            _ => old.len() as u64,
+        } as usize;
+        let count_max = [10, 100, 5000][choices.draw(3) as usize];
+        let count = choices.draw(count_max) as usize;
+        let bytes: Vec<u8> = (0..count).map(|index| (index * 7 + offset) as u8).collect();
+        let key = self.shard.key(db, &name);
+        let result = self.shard.apply(Op::Splice { key, offset, bytes: &bytes }, Millis(self.now));
+        let Some(applied) = self.accept_refusal(result, &name, offset + count) else { return };
+        let base = if applied.existed {
+            before.expect("splice says whether the key was there")
+        } else {
+            // Evicted to make room for its own growth: the splice came after.
+            assert!(before.is_none() || self.is_limited, "splice says whether the key was there");
+            self.missing_count += u64::from(before.is_some());
+            Expected { value: Kept::Bytes(Vec::new()), spliced: true, expiry: None, client_flags: 0, version: 0 }
+        };
+        let mut value = text(&base.value);
+        value.resize(value.len().max(offset + count), 0);
+        value[offset..][..count].copy_from_slice(&bytes);
+        self.keep(db, &name, Expected { value: Kept::Bytes(value), spliced: true, version: applied.version, ..base });
+        self.verify(db, &name);
+    }
+
+    fn delete(&mut self, db: Db, choices: &mut impl Choices) {
+        let name = self.draw_key(choices);
+        self.delete_key(db, &name);
+    }
+
+    fn delete_key(&mut self, db: Db, name: &[u8]) {
+        let before = self.reconcile(db, name);
+        let key = self.shard.key(db, name);
+        let applied = self.shard.apply(Op::Delete { key }, Millis(self.now)).expect("a delete is never refused");
+        assert_eq!(applied, Applied { existed: before.is_some(), version: 0 });
+        self.forget(db, name);
+        self.verify(db, name);
+    }
+
+    fn set_expiry(&mut self, db: Db, choices: &mut impl Choices) {
+        let name = self.draw_key(choices);
+        let expiry = (choices.draw(4) > 0).then(|| self.draw_expiry(choices));
+        let before = self.reconcile(db, &name);
+        let key = self.shard.key(db, &name);
+        let applied = self
+            .shard
+            .apply(Op::SetExpiry { key, expiry }, Millis(self.now))
+            .expect("there is always that much memory");
+        let Some(before) = before else {
+            assert_eq!(applied, Applied::default());
+            return;
+        };
+        assert!(applied.existed);
+        if expiry.is_some_and(|at| at.0 <= self.now) {
+            assert_eq!(applied.version, 0);
+            self.forget(db, &name);
+        } else {
+            let expiry = expiry.map(|at| at.0);
+            self.keep(db, &name, Expected { expiry, version: applied.version, ..before });
+        }
+        self.verify(db, &name);
+    }
+
+    fn get(&mut self, db: Db, choices: &mut impl Choices) {
+        let name = self.draw_key(choices);
+        let touch = [Touch::Count, Touch::CountOnly, Touch::Leave][choices.draw(3) as usize];
+        let expected = self.reconcile(db, &name);
+        let before = self.shard.stats();
+        let key = self.shard.key(db, &name);
+        self.shard.prefetch_slot(key);
+        self.shard.prefetch_entry(key);
+        let entry = self.shard.get(key, Millis(self.now), touch);
+        match (&entry, &expected) {
+            (Some(entry), Some(expected)) => compare(entry, expected, self.now),
+            (None, None) => {}
+            _ => panic!("get and peek disagree on {name:?}"),
+        }
+        let is_hit = entry.is_some();
+        let after = self.shard.stats();
+        let counted = u64::from(touch != Touch::Leave);
+        assert_eq!(after.hits - before.hits, counted * u64::from(is_hit));
+        assert_eq!(after.misses - before.misses, counted * u64::from(!is_hit));
+    }
+
+    /// Many small entries at once, so that tables grow.
+    fn fill(&mut self, db: Db, choices: &mut impl Choices) {
+        let start = choices.draw(self.key_count);
+        let count = choices.draw(self.key_count.min(600)) + 1;
+        let expiry = match choices.draw(3) {
+            0 => ExpiryChange::At(self.draw_expiry(choices)),
+            _ => ExpiryChange::Keep,
+        };
+        for number in start..start + count {
+            let value = Kept::Bytes(format!("value {number}").into_bytes());
+            self.put_value(db, &key_bytes(number % self.key_count), &value, expiry, FlagsChange::Keep);
+        }
+    }
+
+    /// Many deletes at once, so that tables shrink and pages empty.
+    fn empty(&mut self, db: Db, choices: &mut impl Choices) {
+        let stride = 1 + choices.draw(3) as usize;
+        let names: Vec<Vec<u8>> =
+            self.databases[usize::from(db.0)].keys().step_by(stride).take(1500).cloned().collect();
+        names.iter().for_each(|name| self.delete_key(db, name));
+    }
+
+    fn pass_time(&mut self, choices: &mut impl Choices) {
+        self.now = match choices.draw(12) {
+            0..=5 => self.now + choices.draw(30),
+            6..=8 => self.now + choices.draw(3000),
+            9 => self.now + choices.draw(1 << 25),
+            10 => self.now.saturating_sub(choices.draw(900)),
+            _ if choices.draw(4) == 0 => self.now.saturating_sub(choices.draw(1 << 25)),
+            _ => self.now + choices.draw(1 << 35),
+        };
+        self.latest = self.latest.max(self.now);
+    }
+
+    /// Begins a scan or goes on with the one under way.
+    fn sweep(&mut self, db: Db, choices: &mut impl Choices) {
+        let now = Millis(self.now);
+        let Some(sweep) = &mut self.sweep else {
+            self.check();
+            let live = self.databases[usize::from(db.0)].iter().filter(|(_, kept)| is_live(kept, self.now));
+            let must = live.map(|(key, _)| key.clone()).collect();
+            self.sweep = Some(Sweep { db, from: 0, must, shown: BTreeSet::new() });
+            return;
+        };
+        let count = [1, 10, 100, 1000][choices.draw(4) as usize];
+        let expected = &self.databases[usize::from(sweep.db.0)];
+        sweep.must.retain(|name| expected.get(name).is_some_and(|kept| is_live(kept, self.now)));
+        let shown = &mut sweep.shown;
+        let next = self.shard.scan(sweep.db, sweep.from, count, now, |entry| {
+            shown.insert(entry.key.to_vec());
+        });
+        if let Some(next) = next {
+            assert!(next > sweep.from, "a scan goes forward");
+            sweep.from = next;
+            return;
+        }
+        let sweep = self.sweep.take().expect("a scan was under way");
+        for name in sweep.must.difference(&sweep.shown) {
+            let is_there = self.reconcile(sweep.db, name).is_some();
+            assert!(!is_there, "{name:?} was there all the time and was not shown");
+        }
+    }
+
+    fn pick(&mut self, db: Db, choices: &mut impl Choices) {
+        self.check();
+        let expected = &self.databases[usize::from(db.0)];
+        let has_live = expected.values().any(|kept| is_live(kept, self.now));
+        match self.shard.random(db, choices.draw(u64::MAX), Millis(self.now)) {
+            Some(entry) => compare(&entry, &expected[entry.key], self.now),
+            None => assert!(!has_live, "there was one to pick"),
+        }
+    }
+
+    fn rearrange(&mut self, db: Db, choices: &mut impl Choices) {
+        self.check();
+        self.sweep = None;
+        let now = Millis(self.now);
+        match choices.draw(8) {
+            0 => {
+                self.shard.apply(Op::Flush { db: None }, now).expect("a flush is never refused");
+                self.databases.iter_mut().for_each(BTreeMap::clear);
+            }
+            1..=3 => {
+                let had = self.shard.len(db) > 0;
+                let applied = self.shard.apply(Op::Flush { db: Some(db) }, now).expect("a flush is never refused");
+                assert_eq!(applied, Applied { existed: had, version: 0 });
+                self.databases[usize::from(db.0)].clear();
+                assert_eq!(self.shard.len(db), 0);
+            }
+            _ => {
+                let second = Db(choices.draw(self.databases.len() as u64) as u8);
+                self.shard.apply(Op::Swap { first: db, second }, now).expect("a swap is never refused");
+                self.databases.swap(usize::from(db.0), usize::from(second.0));
+            }
+        }
+    }
+
+    fn reconfigure(&mut self, choices: &mut impl Choices) {
+        let mut options = self.shard.options().clone();
+        options.policy = draw_policy(choices);
+        if self.is_limited {
+            options.memory_bytes_max = (1 << 20) + choices.draw(24 << 20);
+        }
+        self.shard.reconfigure(options);
+    }
+
+    fn reserve(&mut self, choices: &mut impl Choices) {
+        let bytes = choices.draw(1 << 20);
+        let result = self.shard.reserve(bytes, Millis(self.now));
+        assert!(result.is_ok() || self.is_limited, "without a limit there is room");
+    }
+
+    /// What the shard has of a key, made sure to be what the model allows, and the model brought in line.
+    fn reconcile(&mut self, db: Db, name: &[u8]) -> Option<Expected> {
+        let key = self.shard.key(db, name);
+        let expected = self.databases[usize::from(db.0)].get(name).cloned();
+        if let Some(entry) = self.shard.peek(key, Millis(self.now)) {
+            let expected = expected.expect("only what was written is there");
+            compare(&entry, &expected, self.now);
+            return Some(expected);
+        }
+        // What is over by now may come back with the clock, as long as the shard has not met it.
+        if expected.is_some_and(|expected| is_live(&expected, self.now)) {
+            self.accept_missing(db, name);
+        }
+        None
+    }
+
+    /// Takes note that a key is not there that should be, if there can be a reason.
+    fn accept_missing(&mut self, db: Db, name: &[u8]) {
+        let kept = &self.databases[usize::from(db.0)][name];
+        let was_over = kept.expiry.is_some_and(|at| at <= self.latest);
+        assert!(was_over || self.is_limited, "{name:?} of {db:?} is gone: {:?}", (kept.expiry, self.now));
+        if !was_over {
+            self.missing_count += 1;
+            let evicted = self.shard.stats().evicted;
+            assert!(self.missing_count <= evicted, "{} are gone, {evicted} evicted", self.missing_count);
+        }
+        self.forget(db, name);
+    }
+
+    /// The outcome of an op, unless it was refused for a reason.
+    fn accept_refusal(&self, result: Result<Applied, Refusal>, name: &[u8], value_bytes: usize) -> Option<Applied> {
+        match result {
+            Ok(applied) => {
+                assert!(name.len() <= KEY_BYTES_MAX && value_bytes <= VALUE_BYTES_MAX, "what is too long is refused");
+                Some(applied)
+            }
+            Err(Refusal::OutOfMemory { .. }) => {
+                assert!(self.is_limited, "without a limit there is room");
+                None
+            }
+            Err(Refusal::KeyTooLong { bytes }) => {
+                assert!(bytes == name.len() && bytes > KEY_BYTES_MAX);
+                None
+            }
+            Err(Refusal::ValueTooLong { bytes }) => {
+                assert!(bytes == value_bytes && bytes > VALUE_BYTES_MAX);
+                None
+            }
+        }
+    }
+
+    fn keep(&mut self, db: Db, name: &[u8], expected: Expected) {
+        assert!(expected.version > self.version, "versions grow");
+        self.version = expected.version;
+        self.databases[usize::from(db.0)].insert(name.to_vec(), expected);
+    }
+
+    fn forget(&mut self, db: Db, name: &[u8]) {
+        self.databases[usize::from(db.0)].remove(name);
+        if let Some(sweep) = &mut self.sweep
+            && sweep.db == db
+        {
+            sweep.must.remove(name);
+        }
+    }
+
+    /// Reads a key back.
+    fn verify(&mut self, db: Db, name: &[u8]) {
+        self.reconcile(db, name);
+    }
+
+    fn draw_key(&self, choices: &mut impl Choices) -> Vec<u8> {
+        match choices.draw(200) {
+            0 => vec![b'k'; KEY_BYTES_MAX + choices.draw(2) as usize],
+            _ => key_bytes(choices.draw(self.key_count)),
+        }
+    }
+
+    fn draw_value(&self, choices: &mut impl Choices) -> Kept {
+        match choices.draw(10) {
+            0 => Kept::Integer(choices.draw(u64::MAX) as i64),
+            1 => Kept::Bytes((choices.draw(2000) as i64 - 1000).to_string().into_bytes()),
+            2 => Kept::Bytes(format!("0{}", choices.draw(100)).into_bytes()),
+            3 if choices.draw(40) == 0 => Kept::Bytes(vec![3; choices.draw(3 << 20) as usize]),
+            _ => {
+                let count = choices.draw(self.value_bytes_max);
+                let first = choices.draw(256);
+                Kept::Bytes((0..count).map(|index| (index + first) as u8).collect())
+            }
+        }
+    }
+
+    fn draw_expiry(&self, choices: &mut impl Choices) -> Millis {
+        Millis(match choices.draw(8) {
+            0 => self.now.saturating_sub(choices.draw(3)),
+            1..=3 => self.now + choices.draw(50),
+            4 | 5 => self.now + choices.draw(100_000),
+            6 => self.now + choices.draw(1 << 34),
+            _ => self.now + choices.draw(1 << 62),
+        })
+    }
+}
+
+/// The key with that number: some short, some long, one empty.
+fn key_bytes(number: u64) -> Vec<u8> {
+    match number % 16 {
+        0 if number == 0 => Vec::new(),
+        1 => format!("{number:0>120}").into_bytes(),
+        _ => format!("key:{number}").into_bytes(),
+    }
+}
+
+fn draw_policy(choices: &mut impl Choices) -> Policy {
+    let names: Vec<&str> = Policy::names().collect();
+    Policy::from_name(names[choices.draw(names.len() as u64) as usize]).expect("a policy is known by its name")
+}
+
+fn is_live(kept: &Expected, now: u64) -> bool {
+    kept.expiry.is_none_or(|at| at > now)
+}
+
+fn value_bytes(value: &Kept) -> usize {
+    match value {
+        Kept::Bytes(bytes) => bytes.len(),
+        Kept::Integer(_) => 8,
+    }
+}
+
+/// The value as a shard keeps it.
+fn canonical(value: &Kept) -> Kept {
+    let Kept::Bytes(bytes) = value else { return value.clone() };
+    let integer = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<i64>().ok());
+    match integer {
+        Some(integer) if integer.to_string().as_bytes() == bytes => Kept::Integer(integer),
+        _ => value.clone(),
+    }
+}
+
+fn text(value: &Kept) -> Vec<u8> {
+    match value {
+        Kept::Bytes(bytes) => bytes.clone(),
+        Kept::Integer(integer) => integer.to_string().into_bytes(),
+    }
+}
+
+/// Asserts that an entry is what was written.
+fn compare(entry: &Entry<'_>, expected: &Expected, now: u64) {
+    assert!(is_live(expected, now), "an entry whose time is over is absent");
+    let value = match entry.value {
+        Value::Bytes(bytes) => Kept::Bytes(bytes.to_vec()),
+        Value::Integer(integer) => Kept::Integer(integer),
+    };
+    assert!(value == expected.value, "the value of {:?} is not what was written", entry.key);
+    let encoding = match (&expected.value, expected.spliced) {
+        (Kept::Integer(_), _) => Encoding::Integer,
+        (Kept::Bytes(_), false) => Encoding::Bytes,
+        (Kept::Bytes(_), true) => Encoding::Spliced,
+    };
+    assert_eq!(entry.encoding, encoding);
+    assert_eq!(entry.expiry.map(|at| at.0), expected.expiry.map(|at| at.min(u64::MAX - 1)), "{:?}", entry.key);
+    assert_eq!(entry.client_flags, expected.client_flags);
+    assert_eq!(entry.version, expected.version);
+    assert!(entry.memory_bytes >= entry.key.len() + value_bytes(&expected.value) + 16);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prints how to replay a history when a test fails in it.
+    struct Replay(u64, usize);
+
+    impl Drop for Replay {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                let Replay(seed, steps) = self;
+                println!("replay: LOCKSLEY_SEED={seed} LOCKSLEY_STEPS={steps} cargo test -p locksley-engine model");
+            }
+        }
+    }
+
+    fn setting(name: &str) -> Option<u64> {
+        std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+    }
+
+    #[test]
+    fn a_shard_agrees_with_a_map() {
+        let steps = setting("LOCKSLEY_STEPS").unwrap_or(2500) as usize;
+        let seeds = setting("LOCKSLEY_SEED").map_or(1..33, |seed| seed..seed + 1);
+        for seed in seeds {
+            let _replay = Replay(seed, steps);
+            run(&mut Seeded::new(seed), steps);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_history() {
+        let mut choices = Seeded::new(7);
+        for _ in 0..20 {
+            let bytes: Vec<u8> = (0..600).map(|_| choices.draw(256) as u8).collect();
+            run(&mut Tape(&bytes), usize::MAX);
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! How ops change a shard.
+//!
+//! Each op finds its entry once. What needs no other cell is done in place; what does makes room first,
+//! which may evict any entry, this one included, so what is to be kept of it was read before and it is
+//! looked up again after.
+
+use super::contents::{Found, SlabCells};
+use super::{Cause, Shard, prefix};
+use crate::cell::Cell;
+use crate::entry::{self, Encoding, HEADER_BYTES, Header, INTEGER_BYTES, NEVER, Shape, Value};
+use crate::expiry::Armed;
+use crate::integer;
+use crate::key::{Db, Key};
+use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::op::{Applied, ExpiryChange, FlagsChange, Refusal};
+use crate::slab::PAGE_BYTES;
+use crate::time::Millis;
+
+/// A value that grew by splicing before and outgrows its cell gets a cell with a fifth to spare: appending
+/// byte by byte then copies each byte five times over the value's life.
+const SPARE_SHARE: usize = 5;
+
+/// A flush of one database with no more entries than this is done on the spot.
+const FLUSH_AT_ONCE_MAX: usize = 64;
+
+/// What is to be written.
+struct Whole<'a> {
+    key: Key<'a>,
+    shape: Shape,
+    encoding: Encoding,
+    expiry: u64,
+    client_flags: u32,
+}
+
+impl Shard {
+    #[inline]
+    pub(super) fn put(
+        &mut self,
+        key: Key<'_>,
+        value: Value<'_>,
+        expiry: ExpiryChange,
+        client_flags: FlagsChange,
+        now: Millis,
+    ) -> Result<Applied, Refusal> {
+        let integer = match value {
+            Value::Integer(integer) => Some(integer),
+            Value::Bytes(bytes) => integer::canonical(bytes),
+        };
+        let digits = integer.unwrap_or(0).to_le_bytes();
+        let (encoding, bytes) = match value {
+            Value::Bytes(bytes) if integer.is_none() => (Encoding::Bytes, bytes),
+            _ => (Encoding::Integer, &digits[..]),
+        };
+        check_lengths(key, bytes.len())?;
+        let found = self.contents.find_live(key, now);
+        let (kept_expiry, kept_flags) = found.map_or((NEVER, 0), |found| {
+            let record = self.contents.record(found.cell);
+            (record.expiry_or_never(), record.client_flags())
+        });
+        let expiry = match expiry {
+            ExpiryChange::Keep => kept_expiry,
+            ExpiryChange::Clear => NEVER,
+            // The last instant there is stands for none.
+            ExpiryChange::At(at) => at.0.min(NEVER - 1),
+        };
+        let client_flags = match client_flags {
+            FlagsChange::Keep => kept_flags,
+            FlagsChange::Set(flags) => flags,
+        };
+        if expiry <= now.0 {
+            if let Some(found) = found {
+                self.contents.remove(found, Cause::Expired);
+            }
+            return Ok(Applied { existed: found.is_some(), version: 0 });
+        }
+        let shape = Shape::of(key.bytes.len(), bytes.len(), expiry != NEVER, client_flags != 0);
+        let whole = Whole { key, shape, encoding, expiry, client_flags };
+        match found {
+            Some(found) if self.contents.slab.fits(found.cell, shape.cell_bytes()) => {
+                self.write_in_place(found, &whole, bytes, now);
+                Ok(Applied { existed: true, version: self.version })
+            }
+            _ => {
+                let cell = self.take_cell(shape.cell_bytes(), found, now)?;
+                self.contents.slab.slice_mut(cell, shape.cell_bytes())[shape.value_offset()..].copy_from_slice(bytes);
+                self.write_new(cell, found, &whole, now);
+                Ok(Applied { existed: found.is_some(), version: self.version })
+            }
+        }
+    }
+
+    pub(super) fn splice(
+        &mut self,
+        key: Key<'_>,
+        offset: usize,
+        bytes: &[u8],
+        now: Millis,
+    ) -> Result<Applied, Refusal> {
+        let end = offset.saturating_add(bytes.len());
+        check_lengths(key, end)?;
+        let Some(found) = self.contents.find_live(key, now) else {
+            let shape = Shape::of(key.bytes.len(), end, false, false);
+            let whole = Whole { key, shape, encoding: Encoding::Spliced, expiry: NEVER, client_flags: 0 };
+            let cell = self.take_cell(shape.cell_bytes(), None, now)?;
+            let value = &mut self.contents.slab.slice_mut(cell, shape.cell_bytes())[shape.value_offset()..];
+            value[..offset].fill(0);
+            value[offset..].copy_from_slice(bytes);
+            self.write_new(cell, None, &whole, now);
+            return Ok(Applied { existed: false, version: self.version });
+        };
+        let record = self.contents.record(found.cell);
+        let (header, shape) = (record.header, record.header.shape());
+        let mut digits = [0; 20];
+        let text = match record.value() {
+            Value::Integer(integer) => Some(integer::format(integer, &mut digits)),
+            Value::Bytes(_) => None,
+        };
+        let (expiry, client_flags) = (record.expiry_or_never(), record.client_flags());
+        let length = text.map_or(shape.value_bytes, <[u8]>::len);
+        let total = length.max(end);
+        // The fields stay as they are, so that the key does when the cell does.
+        let target = Shape { value_bytes: total, ..shape };
+        if self.has_room(found.cell, target.cell_bytes()) {
+            let value = &mut self.contents.slab.slice_mut(found.cell, target.cell_bytes())[target.value_offset()..];
+            if let Some(text) = text {
+                value[..length].copy_from_slice(text);
+            }
+            splice_into(value, length, offset, bytes);
+            self.contents.payload_bytes =
+                self.contents.payload_bytes - shape.value_bytes as u64 + target.value_bytes as u64;
+            self.version += 1;
+            let access = self.evictor.touched(header.access(), now);
+            Header::new(target, Encoding::Spliced, found.id, self.version, access)
+                .with_late(header.late())
+                .with_mark(header.mark())
+                .write(self.contents.slab.slice_mut(found.cell, HEADER_BYTES));
+            return Ok(Applied { existed: true, version: self.version });
+        }
+        let target = Shape::of(key.bytes.len(), total, shape.has_expiry, shape.has_flags);
+        let spare = if header.encoding() == Encoding::Spliced { total / SPARE_SHARE } else { 0 };
+        let whole = Whole { key, shape: target, encoding: Encoding::Spliced, expiry, client_flags };
+        let cell = self.take_cell(target.cell_bytes() + spare, Some(found), now)?;
+        // Making room may have moved the entry, or evicted it: it is then as if that had come first.
+        let Some(found) = self.contents.find(key) else {
+            self.contents.slab.free(cell);
+            return self.splice(key, offset, bytes, now);
+        };
+        if text.is_none() {
+            self.copy_value(found.cell, shape, cell, target.value_offset());
+        }
+        let value = &mut self.contents.slab.slice_mut(cell, target.cell_bytes())[target.value_offset()..];
+        if let Some(text) = text {
+            value[..length].copy_from_slice(text);
+        }
+        splice_into(value, length, offset, bytes);
+        self.write_new(cell, Some(found), &whole, now);
+        Ok(Applied { existed: true, version: self.version })
+    }
+
+    pub(super) fn delete(&mut self, key: Key<'_>, now: Millis) -> Applied {
+        let found = self.contents.find_live(key, now);
+        if let Some(found) = found {
+            self.contents.remove(found, Cause::Deleted);
+        }
+        Applied { existed: found.is_some(), version: 0 }
+    }
+
+    pub(super) fn set_expiry(&mut self, key: Key<'_>, expiry: Option<Millis>, now: Millis) -> Result<Applied, Refusal> {
+        let Some(found) = self.contents.find_live(key, now) else { return Ok(Applied::default()) };
+        let expiry = expiry.map_or(NEVER, |at| at.0.min(NEVER - 1));
+        if expiry <= now.0 {
+            self.contents.remove(found, Cause::Deleted);
+            return Ok(Applied { existed: true, version: 0 });
+        }
+        let record = self.contents.record(found.cell);
+        let (header, shape) = (record.header, record.header.shape());
+        if shape.has_expiry || expiry == NEVER {
+            self.write_expiry(found, expiry, now);
+        } else {
+            let encoding = header.encoding();
+            let target = Shape { has_expiry: true, ..shape };
+            let whole = Whole { key, shape: target, encoding, expiry, client_flags: record.client_flags() };
+            if self.has_room(found.cell, target.cell_bytes()) {
+                let bytes = self.contents.slab.slice_mut(found.cell, target.cell_bytes());
+                bytes.copy_within(shape.value_offset()..shape.cell_bytes(), target.value_offset());
+                self.write_around(found, &whole, None, now);
+            } else {
+                // A few bytes: not worth refusing an expiry that will free the whole entry.
+                let limit_bytes = self.options.memory_bytes_max;
+                let cell =
+                    self.contents.slab.allocate(target.cell_bytes()).ok_or(Refusal::OutOfMemory { limit_bytes })?;
+                self.copy_value(found.cell, shape, cell, target.value_offset());
+                self.write_new(cell, Some(found), &whole, now);
+            }
+        }
+        Ok(Applied { existed: true, version: self.version })
+    }
+
+    pub(super) fn flush(&mut self, db: Option<Db>) -> Applied {
+        let databases = &self.contents.databases;
+        let is_emptied = |index: usize| db.is_none_or(|db| usize::from(db.0) == index);
+        let lengths = || databases.in_use().map(|(_, physical)| physical.table.len()).enumerate();
+        let existed = lengths().any(|(index, length)| is_emptied(index) && length > 0);
+        let has_others = lengths().any(|(index, length)| !is_emptied(index) && length > 0);
+        match db {
+            Some(db) if has_others => {
+                if existed {
+                    self.flush_one(db);
+                }
+            }
+            _ => {
+                self.contents.databases.clear();
+                self.contents.slab.clear();
+                self.contents.wheel.clear();
+                self.contents.payload_bytes = 0;
+                self.evictor.clear();
+            }
+        }
+        Applied { existed, version: 0 }
+    }
+
+    fn flush_one(&mut self, db: Db) {
+        let is_small = self.contents.databases.table(db).len() <= FLUSH_AT_ONCE_MAX;
+        if !self.contents.databases.retire(db) {
+            // More flushes than tables to spare: finish an older one.
+            while self.contents.databases.next_retiring().is_some() && !self.contents.databases.retire(db) {
+                self.contents.drain(FLUSH_AT_ONCE_MAX);
+            }
+        }
+        if is_small {
+            self.contents.drain(2 * FLUSH_AT_ONCE_MAX);
+        }
+    }
+
+    /// Takes a cell for `bytes`, making room if need be; what `replaced` holds will become free.
+    #[inline]
+    fn take_cell(&mut self, bytes: usize, replaced: Option<Found>, now: Millis) -> Result<Cell, Refusal> {
+        let credit = replaced.map_or(0, |found| self.contents.slab.capacity(found.cell));
+        self.make_room(bytes as u64, credit as u64, now)?;
+        match self.contents.slab.allocate(bytes) {
+            Some(cell) => Ok(cell),
+            None => self.take_cell_by_force(bytes, now),
+        }
+    }
+
+    /// Whether an entry that is to have `bytes` can stay in its cell, better cell or not.
+    fn has_room(&mut self, cell: Cell, bytes: usize) -> bool {
+        let slab = &mut self.contents.slab;
+        slab.fits(cell, bytes) || (bytes <= slab.capacity(cell) && slab.capacity(cell) <= PAGE_BYTES / 2)
+    }
+
+    /// Writes header, fields and key of an entry whose value is in its new `cell` already, and puts it in the
+    /// place of `replaced`, if that is still there.
+    #[inline]
+    fn write_new(&mut self, cell: Cell, replaced: Option<Found>, whole: &Whole<'_>, now: Millis) {
+        let id = self.contents.databases.id(whole.key.db);
+        let hash = prefix(whole.key.hash);
+        // Making room may have moved slots or evicted the entry.
+        let again = replaced.and_then(|_| self.contents.find(whole.key));
+        let access = match again {
+            Some(found) => {
+                let header = self.contents.header(found.cell);
+                let access = self.evictor.touched(header.access(), now);
+                self.forget(found);
+                self.contents.databases.replace(id, found.position, cell);
+                self.evictor.moved(cell, access)
+            }
+            None => {
+                self.contents.databases.insert(id, hash, cell);
+                self.evictor.inserted(cell, whole.key.hash, now)
+            }
+        };
+        self.version += 1;
+        let Whole { key, shape, encoding, expiry, client_flags } = *whole;
+        let bytes = self.contents.slab.slice_mut(cell, shape.value_offset());
+        Header::new(shape, encoding, id, self.version, access).write(bytes);
+        entry::write_fields(bytes, shape, expiry, client_flags);
+        bytes[shape.key_offset()..].copy_from_slice(key.bytes);
+        self.contents.payload_bytes += (shape.key_bytes + shape.value_bytes) as u64;
+        if expiry != NEVER {
+            self.contents.databases.note_expiry(id, NEVER, expiry);
+            self.contents.wheel.arm(cell.unit(), expiry, now);
+            self.contents.wheel.settle(&mut SlabCells(&mut self.contents.slab));
+        }
+    }
+
+    /// Takes the entry out of everything but its slot, which is about to refer to another cell.
+    fn forget(&mut self, found: Found) {
+        let record = self.contents.record(found.cell);
+        let (expiry, payload) = (record.expiry_or_never(), record.payload_bytes() as u64);
+        if expiry != NEVER {
+            self.contents.wheel.disarm();
+            self.contents.databases.note_expiry(found.id, expiry, NEVER);
+        }
+        self.contents.payload_bytes -= payload;
+        self.contents.slab.free(found.cell);
+    }
+
+    /// Rewrites an entry in its cell.
+    #[inline]
+    fn write_in_place(&mut self, found: Found, whole: &Whole<'_>, value: &[u8], now: Millis) {
+        self.write_around(found, whole, Some(value), now);
+    }
+
+    /// Rewrites an entry in its cell; without `value` the value is in its place already.
+    #[inline]
+    fn write_around(&mut self, found: Found, whole: &Whole<'_>, value: Option<&[u8]>, now: Millis) {
+        let record = self.contents.record(found.cell);
+        let (header, before) = (record.header, record.expiry_or_never());
+        let Whole { key, shape, encoding, expiry, client_flags } = *whole;
+        let unit = found.cell.unit();
+        let late = match (before, expiry) {
+            (NEVER, NEVER) => false,
+            (NEVER, _) => {
+                self.contents.wheel.arm(unit, expiry, now);
+                false
+            }
+            (_, NEVER) => {
+                self.contents.wheel.disarm();
+                false
+            }
+            _ => {
+                let armed = Armed { expiry: before, late: header.late(), mark: header.mark() };
+                self.contents.wheel.rearm(unit, armed, expiry)
+            }
+        };
+        if before != expiry {
+            self.contents.databases.note_expiry(found.id, before, expiry);
+        }
+        self.version += 1;
+        let access = self.evictor.touched(header.access(), now);
+        let bytes = self.contents.slab.slice_mut(found.cell, shape.cell_bytes());
+        entry::write_fields(bytes, shape, expiry, client_flags);
+        if header.shape().key_offset() != shape.key_offset() {
+            bytes[shape.key_offset()..shape.value_offset()].copy_from_slice(key.bytes);
+        }
+        if let Some(value) = value {
+            bytes[shape.value_offset()..].copy_from_slice(value);
+        }
+        Header::new(shape, encoding, found.id, self.version, access).with_late(late).write(bytes);
+        let payload = self.contents.payload_bytes - header.value_bytes() as u64;
+        self.contents.payload_bytes = payload + shape.value_bytes as u64;
+        if expiry != NEVER {
+            self.contents.wheel.settle(&mut SlabCells(&mut self.contents.slab));
+        }
+    }
+
+    /// Changes the expiry of an entry that has the field, or takes away the one it may have.
+    fn write_expiry(&mut self, found: Found, expiry: u64, now: Millis) {
+        let record = self.contents.record(found.cell);
+        let (header, before) = (record.header, record.expiry_or_never());
+        let unit = found.cell.unit();
+        let late = match (before, expiry) {
+            (NEVER, NEVER) => false,
+            (NEVER, _) => {
+                self.contents.wheel.arm(unit, expiry, now);
+                false
+            }
+            (_, NEVER) => {
+                self.contents.wheel.disarm();
+                false
+            }
+            _ => {
+                let armed = Armed { expiry: before, late: header.late(), mark: header.mark() };
+                self.contents.wheel.rearm(unit, armed, expiry)
+            }
+        };
+        self.contents.databases.note_expiry(found.id, before, expiry);
+        self.version += 1;
+        let bytes = self.contents.slab.slice_mut(found.cell, HEADER_BYTES + entry::EXPIRY_BYTES);
+        header.with_version(self.version).with_late(late).with_mark(false).write(bytes);
+        if header.shape().has_expiry {
+            entry::set_expiry_field(bytes, expiry);
+        }
+        if expiry != NEVER {
+            self.contents.wheel.settle(&mut SlabCells(&mut self.contents.slab));
+        }
+    }
+
+    /// Copies a whole value from one cell to another.
+    fn copy_value(&mut self, source: Cell, shape: Shape, target: Cell, target_offset: usize) {
+        // Through a buffer, because both cells are in one mapping.
+        let mut buffer = [0; 4096];
+        let mut copied = 0;
+        while copied < shape.value_bytes {
+            let count = buffer.len().min(shape.value_bytes - copied);
+            let start = shape.value_offset() + copied;
+            buffer[..count].copy_from_slice(&self.contents.slab.slice(source, start + count)[start..]);
+            let start = target_offset + copied;
+            self.contents.slab.slice_mut(target, start + count)[start..].copy_from_slice(&buffer[..count]);
+            copied += count;
+        }
+    }
+}
+
+/// Writes `bytes` at `offset` of a value that held `length` bytes and has room for all of it.
+fn splice_into(value: &mut [u8], length: usize, offset: usize, bytes: &[u8]) {
+    if offset > length {
+        value[length..offset].fill(0);
+    }
+    value[offset..][..bytes.len()].copy_from_slice(bytes);
+}
+
+fn check_lengths(key: Key<'_>, value_bytes: usize) -> Result<(), Refusal> {
+    if key.bytes.len() > KEY_BYTES_MAX {
+        return Err(Refusal::KeyTooLong { bytes: key.bytes.len() });
+    }
+    if value_bytes > VALUE_BYTES_MAX {
+        return Err(Refusal::ValueTooLong { bytes: value_bytes });
+    }
+    debug_assert!(INTEGER_BYTES <= VALUE_BYTES_MAX, "an integer is never too long");
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Memory: how a shard stays within its limit, and the work it does between requests.
+//!
+//! Used is what the slab charges (live cells, and free memory beside them as far as it is more than
+//! normal), tables, wheel, the policy's records, and what the owner says it uses outside. A write that
+//! needs a cell asks for room first: due entries and flushed tables go before anything is evicted, cells
+//! are moved together while the free memory between them is what is too much, and then the policy is
+//! asked, entry after entry. Each part is bounded: a write that evicted at least as much as it needs is let
+//! through though the limit may have been lowered far below what is used; background work does the rest.
+
+use super::Shard;
+use crate::cell::Cell;
+use crate::op::Refusal;
+use crate::time::Millis;
+
+/// Steps of expiry and draining that a write which needs room may take.
+const WRITE_STEPS: usize = 64;
+/// Cells that such a write may have moved at a time.
+const WRITE_MOVES: usize = 32;
+/// Rounds of making room for a small write.
+const ROUNDS_MIN: u64 = 128;
+/// A round more for each of these bytes that a write needs.
+const ROUND_BYTES: u64 = 64;
+/// Entries that one turn of background work may evict.
+const TURN_EVICTIONS: usize = 128;
+/// Cells that one turn of background work may move.
+const TURN_MOVES: usize = 64;
+
+impl Shard {
+    /// Background work at `now`: due expiries, table growth, evacuation, flushed tables, eviction down to the
+    /// limit; at most `steps` of it. Returns whether more is waiting.
+    pub fn work(&mut self, now: Millis, steps: usize) -> bool {
+        let mut left = self.contents.expire(now, steps);
+        let mut more = left == 0;
+        left = self.contents.drain(left);
+        more |= self.contents.databases.next_retiring().is_some();
+        let mut cells = super::contents::SlabCells(&mut self.contents.slab);
+        more |= self.contents.wheel.tidy(&mut left, &mut cells);
+        more |= self.contents.databases.step(left.clamp(1, 1024));
+        for _ in 0..left.min(TURN_EVICTIONS) {
+            if self.excess_bytes(0, 0) == 0 || !self.evictor.evict(&mut self.contents, now) {
+                break;
+            }
+        }
+        more | self.contents.move_cells(left.clamp(1, TURN_MOVES), &mut self.evictor, &mut self.moved)
+    }
+
+    /// All memory that counts towards the limit.
+    #[inline]
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.contents.slab.charged_bytes()
+            + self.contents.databases.resident_bytes()
+            + self.contents.wheel.bytes() as u64
+            + self.evictor.resident_bytes()
+            + self.outside_bytes
+    }
+
+    /// Makes sure that `bytes` more can be taken at `now`, of which `credit` will be given back.
+    #[inline]
+    pub(super) fn make_room(&mut self, bytes: u64, credit: u64, now: Millis) -> Result<(), Refusal> {
+        if self.excess_bytes(bytes, credit) == 0 {
+            return Ok(());
+        }
+        self.make_room_slowly(bytes, credit, now)
+    }
+
+    /// A cell for `bytes` that the slab could not give at once: because of the end of its address space,
+    /// whatever the limit is.
+    #[cold]
+    pub(super) fn take_cell_by_force(&mut self, bytes: usize, now: Millis) -> Result<Cell, Refusal> {
+        for _ in 0..ROUNDS_MIN + bytes as u64 / ROUND_BYTES {
+            if !self.evictor.evict(&mut self.contents, now) {
+                break;
+            }
+            self.contents.move_cells(WRITE_MOVES, &mut self.evictor, &mut self.moved);
+            if let Some(cell) = self.contents.slab.allocate(bytes) {
+                return Ok(cell);
+            }
+        }
+        Err(Refusal::OutOfMemory { limit_bytes: self.options.memory_bytes_max })
+    }
+
+    /// By how much the limit would be passed.
+    #[inline]
+    fn excess_bytes(&self, bytes: u64, credit: u64) -> u64 {
+        match self.options.memory_bytes_max {
+            0 => 0,
+            limit => (self.used_bytes() + bytes).saturating_sub(credit).saturating_sub(limit),
+        }
+    }
+
+    #[cold]
+    fn make_room_slowly(&mut self, bytes: u64, credit: u64, now: Millis) -> Result<(), Refusal> {
+        let limit_bytes = self.options.memory_bytes_max;
+        let refusal = Err(Refusal::OutOfMemory { limit_bytes });
+        if bytes > limit_bytes {
+            return refusal;
+        }
+        self.contents.expire(now, WRITE_STEPS);
+        let before = self.contents.slab.used_bytes();
+        for _ in 0..ROUNDS_MIN + bytes / ROUND_BYTES {
+            if self.excess_bytes(bytes, credit) == 0 {
+                return Ok(());
+            }
+            if self.contents.databases.next_retiring().is_some() {
+                self.contents.drain(WRITE_STEPS);
+                continue;
+            }
+            let slab = &self.contents.slab;
+            let is_loose = slab.resident_bytes() - slab.used_bytes() > slab.slack_bytes_normal();
+            if is_loose {
+                self.contents.move_cells(WRITE_MOVES, &mut self.evictor, &mut self.moved);
+                if self.excess_bytes(bytes, credit) == 0 {
+                    return Ok(());
+                }
+            }
+            if !self.evictor.evict(&mut self.contents, now) {
+                return refusal;
+            }
+        }
+        let freed = before.saturating_sub(self.contents.slab.used_bytes());
+        if freed + credit >= bytes { Ok(()) } else { refusal }
+    }
+}
