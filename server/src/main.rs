@@ -11,6 +11,7 @@ mod pause;
 mod reactor;
 mod thread;
 mod turn;
+mod version;
 
 use std::process::ExitCode;
 

@@ -160,8 +160,8 @@ impl Thread {
 
     /// Sets every counter of this thread to zero.
     pub(crate) fn reset_statistics(&mut self) {
-        self.counters = Counters::new(self.counters.commands.len());
         self.shard.reset_stats();
+        self.counters.reset(self.shard.memory().used);
     }
 
     /// Takes over a configuration that was changed since the last call; called once a turn.
@@ -247,12 +247,6 @@ impl Thread {
             address,
             name,
         });
-    }
-
-    /// Sets to zero what was counted so far (CONFIG RESETSTAT).
-    pub(crate) fn reset_stats(&mut self) {
-        self.shard.reset_stats();
-        self.counters.reset(self.shard.memory().used);
     }
 }
 

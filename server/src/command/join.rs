@@ -14,16 +14,21 @@ const STACKED_PARTS: usize = 16;
 
 /// The sum of integer replies.
 pub(crate) fn sum(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
-    check_parts(input.parts)?;
-    let mut total = 0;
-    for part in input.parts {
-        let Ok(Some(Node::Integer(number))) = Nodes::new(part.bytes).next_node() else {
-            panic!("an integer handler writes one integer reply");
-        };
-        total += number;
-    }
-    reply.integer(total);
+    reply.integer(total(input.parts)?);
     Ok(())
+}
+
+/// The sum of the integers that the shards replied.
+///
+/// # Errors
+/// The first error that a shard replied.
+pub(crate) fn total(parts: &[ReplyPart<'_>]) -> Result<i64, Failure> {
+    check_parts(parts)?;
+    let number = |part: &ReplyPart<'_>| match Nodes::new(part.bytes).next_node() {
+        Ok(Some(Node::Integer(number))) => number,
+        _ => panic!("an integer handler writes one integer reply"),
+    };
+    Ok(parts.iter().map(number).sum())
 }
 
 /// `OK`, if every shard says so.

@@ -10,6 +10,7 @@ pub(crate) mod effect;
 pub(crate) mod execute;
 pub(crate) mod expire_options;
 pub(crate) mod failure;
+pub(crate) mod help;
 pub(crate) mod join;
 pub(crate) mod keys;
 pub(crate) mod number;

@@ -66,7 +66,7 @@ impl Rig {
         let command_count = table().entries().len();
         let make = |id| Thread::new(ShardId(id), Arc::clone(&shared), command_count, 7).expect("a small shard");
         let mut threads: Vec<Thread> = (0..shard_count).map(make).collect();
-        threads[0].clients.insert(ClientSlot(0), client());
+        threads[0].add_client(ClientSlot(0), client());
         Rig { threads }
     }
 

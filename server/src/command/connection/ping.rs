@@ -28,3 +28,17 @@ fn ping(_: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::testing::check;
+
+    #[test]
+    fn a_message_comes_back_in_place_of_pong() {
+        check(&[
+            ("PING", "+PONG"),
+            ("PING hi", "$2 hi"),
+            ("PING a b", "-ERR wrong number of arguments for 'ping' command"),
+        ]);
+    }
+}
