@@ -7,12 +7,14 @@
 //! - [`client`] sends bytes and reads [`reply`] trees, in RESP2 and RESP3,
 //! - [`pattern`] says what a reply has to look like, [`cases`] reads the files of `tests/conformance/`,
 //!   [`runner`] plays them against a server and [`record`] fills in what Debian's `redis-server` answers,
+//! - [`health`] compares a server before and after it was ill-treated,
 //! - [`process`] and [`wait`] look at a process from outside and wait for conditions,
 //! - [`seed`] is the randomness of the random suites, replayable by its seed.
 
 pub mod binary;
 pub mod cases;
 pub mod client;
+pub mod health;
 pub mod limits;
 pub mod pattern;
 pub mod process;

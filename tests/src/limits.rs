@@ -10,6 +10,12 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a socket stays silent before the suite believes that nothing more comes.
 pub const SILENCE: Duration = Duration::from_millis(200);
 
+/// How much more `used_memory` may be after a server was ill-treated and emptied.
+pub const USED_SLACK_BYTES: i64 = 8 * 1024 * 1024;
+
+/// How much more resident memory a server may have after it was ill-treated and emptied.
+pub const RESIDENT_SLACK_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Lines of a server's output that a failing test shows.
 pub const OUTPUT_LINES_SHOWN: usize = 40;
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// Resident bytes of a process (`VmRSS`).
 ///
 /// # Panics
@@ -40,4 +42,16 @@ pub fn cpu_ticks(pid: u32) -> u64 {
 pub fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().expect("kill runs");
     assert!(status.success(), "kill -{name} {pid} failed");
+}
+
+/// Lets this process, and those it starts, have as many descriptors as the machine allows; gives how many.
+///
+/// # Panics
+///
+/// If the limit cannot be set, which an unprivileged process may always do up to the hard limit.
+pub fn allow_all_descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+        .expect("the soft limit may be raised to the hard one");
+    limit.maximum.unwrap_or(u64::MAX)
 }

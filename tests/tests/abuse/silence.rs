@@ -1,0 +1,135 @@
+//! Clients that do not read, do not finish, or do nothing at all.
+
+use std::io::ErrorKind;
+
+use locksley_tests::client::{Client, request};
+use locksley_tests::health::Health;
+use locksley_tests::limits::{PATIENCE, RESIDENT_SLACK_BYTES, SILENCE};
+use locksley_tests::process::resident_bytes;
+use locksley_tests::server::Launch;
+
+/// Sends `bytes` again and again until the server takes no more; gives how many were sent, and whether the
+/// server closed.
+fn send_until_stuck(client: &mut Client, bytes: &[u8], limit: usize) -> (usize, bool) {
+    use std::io::Write;
+    client.stream().set_write_timeout(Some(SILENCE)).expect("a socket has timeouts");
+    let mut sent = 0;
+    while sent < limit {
+        let from = sent % bytes.len();
+        match client.stream().write(&bytes[from..]) {
+            Ok(count) => sent += count,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return (sent, false),
+            Err(_) => return (sent, true),
+        }
+    }
+    (sent, false)
+}
+
+#[test]
+fn a_client_that_never_reads_holds_little_memory_and_nobody_up() {
+    let mut server = Launch::subject().shards(2).flags(["--client-output-buffer-limit", "normal 16mb 16mb 0"]).start();
+    let health = Health::of(&server);
+    let value = vec![b'x'; 1_000_000];
+    let mut witness = server.connect();
+    assert_eq!(witness.call(&[b"SET", b"key".as_slice(), &value]).to_string(), "+OK");
+    let before = resident_bytes(server.pid());
+    let get = request(&["GET", "key"]);
+    let mut lazy = server.connect();
+    let (sent, is_closed) = send_until_stuck(&mut lazy, &get.repeat(10_000), get.len() * 2_000);
+    for _ in 0..100 {
+        assert_eq!(witness.command("PING").to_string(), "+PONG");
+    }
+    let now = resident_bytes(server.pid());
+    assert!(now < before + RESIDENT_SLACK_BYTES, "{sent} bytes of requests grew the server from {before} to {now}");
+    // A server that holds the client back instead of closing it owes it every reply.
+    if !is_closed {
+        let mut count = 0;
+        while count < sent / get.len() {
+            match lazy.read_within(PATIENCE) {
+                Ok(reply) => assert_eq!(reply.text().map(|text| text.len()), Some(value.len()), "reply {count}"),
+                Err(locksley_tests::client::NoReply::Closed) => break,
+                Err(error) => panic!("reply {count}: {error}"),
+            }
+            count += 1;
+        }
+        println!("{count} of {} replies came", sent / get.len());
+    }
+    drop((lazy, witness));
+    health.assert_back(&mut server);
+}
+
+#[test]
+fn a_promised_argument_that_never_comes_costs_nothing() {
+    let mut server = Launch::subject().shards(2).start();
+    let health = Health::of(&server);
+    let before = resident_bytes(server.pid());
+    let crowd: Vec<Client> = (0..100)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send_raw(b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$536870912\r\nx").expect("the server reads");
+            client
+        })
+        .collect();
+    let mut witness = server.connect();
+    for _ in 0..100 {
+        assert_eq!(witness.command("PING").to_string(), "+PONG");
+    }
+    let now = resident_bytes(server.pid());
+    assert!(now < before + RESIDENT_SLACK_BYTES, "100 promises grew the server from {before} to {now}");
+    drop((crowd, witness));
+    health.assert_back(&mut server);
+}
+
+#[test]
+fn many_promised_arguments_cost_nothing() {
+    let mut server = Launch::subject().shards(2).start();
+    let health = Health::of(&server);
+    let before = resident_bytes(server.pid());
+    let crowd: Vec<Client> = (0..200)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send_raw(b"*1048576\r\n$3\r\nDEL\r\n").expect("the server reads");
+            client
+        })
+        .collect();
+    let mut witness = server.connect();
+    for _ in 0..100 {
+        assert_eq!(witness.command("PING").to_string(), "+PONG");
+    }
+    let now = resident_bytes(server.pid());
+    assert!(now < before + RESIDENT_SLACK_BYTES, "200 promises grew the server from {before} to {now}");
+    drop((crowd, witness));
+    health.assert_back(&mut server);
+}
+
+#[test]
+fn a_request_beyond_the_query_buffer_limit_ends_its_client() {
+    let mut server = Launch::subject().shards(2).flags(["--client-query-buffer-limit", "1mb"]).start();
+    let health = Health::of(&server);
+    let mut client = server.connect();
+    let chunk = vec![b'x'; 64 * 1024];
+    client.send_raw(b"*2\r\n$4\r\nECHO\r\n$100000000\r\n").expect("the server reads");
+    let mut sent = 0;
+    while client.send_raw(&chunk).is_ok() {
+        sent += chunk.len();
+        assert!(sent < 100_000_000, "the server took a request of 100 MB against a limit of 1 MiB");
+    }
+    client.read_to_close();
+    health.assert_back(&mut server);
+}
+
+#[test]
+fn an_idle_client_is_closed_after_timeout() {
+    let mut server = Launch::subject().shards(2).start();
+    let health = Health::of(&server);
+    let mut idle: Vec<Client> = (0..10).map(|_| server.connect()).collect();
+    let mut busy = server.connect();
+    assert_eq!(busy.command("CONFIG SET timeout 1").to_string(), "+OK");
+    for client in &mut idle {
+        assert!(client.read_to_close().is_empty());
+    }
+    let mut fresh = server.connect();
+    assert_eq!(fresh.command("CONFIG SET timeout 0").to_string(), "+OK");
+    drop((busy, fresh));
+    health.assert_back(&mut server);
+}
