@@ -17,7 +17,7 @@ const RELEASE_STEPS: usize = 64;
 const STEP_BYTES: usize = 4096;
 
 /// A surplus that could not be reduced is looked at again once it has grown by so much.
-const RETRY_BYTES: u64 = 1 << 20;
+const RETRY_BYTES: u64 = 256 << 10;
 
 /// Where evacuation stands between turns.
 #[derive(Clone, Copy, Debug, Default)]

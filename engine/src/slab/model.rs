@@ -166,7 +166,7 @@ fn cells_keep_their_contents_through_any_history() {
         while model.evacuate(1000) {}
         model.check();
         assert_eq!(model.slab.used_bytes(), 0);
-        assert!(model.slab.resident_bytes() <= 6 << 20, "{} bytes left", model.slab.resident_bytes());
+        assert!(model.slab.resident_bytes() <= 3 << 20, "{} bytes left", model.slab.resident_bytes());
     }
 }
 
@@ -195,7 +195,7 @@ fn memory_comes_back_after_churn_of_mixed_sizes() {
             model.free();
         }
         while model.evacuate(64) {}
-        assert!(model.slab.resident_bytes() < 6 << 20);
+        assert!(model.slab.resident_bytes() < 3 << 20);
     }
 }
 
