@@ -23,3 +23,7 @@ pub(crate) const RATE_SAMPLE_MS_MIN: u64 = 100;
 
 /// Entries that CLUSTER COUNTKEYSINSLOT and its kin pass at a time.
 pub(crate) const SLOT_SCAN_COUNT: usize = 4_096;
+
+/// Most cells of the table of an LCS, the product of the lengths of its two strings: what Redis allows by default, a
+/// sixth of a second of work, and 16 MiB of memory.
+pub(crate) const LCS_CELL_COUNT_MAX: u64 = 1 << 27;

@@ -8,6 +8,8 @@ mod getex;
 mod getrange;
 mod getset;
 mod incr;
+mod incrbyfloat;
+mod lcs;
 mod mget;
 mod mset;
 mod set;
@@ -32,6 +34,8 @@ pub(super) static COMMANDS: &[&Command] = &[
     &incr::DECRBY,
     &incr::INCR,
     &incr::INCRBY,
+    &incrbyfloat::INCRBYFLOAT,
+    &lcs::LCS,
     &mget::MGET,
     &mset::MSET,
     &mset::MSETNX,
