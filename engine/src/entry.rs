@@ -195,11 +195,8 @@ impl Header {
     #[inline]
     pub(crate) fn read(cell: &[u8]) -> Header {
         let (words, _) = cell.split_first_chunk::<HEADER_BYTES>().expect("a cell has room for its header");
-        let (word0, word1) = words.split_at(8);
-        Header {
-            word0: u64::from_le_bytes(word0.try_into().expect("half of 16 bytes")),
-            word1: u64::from_le_bytes(word1.try_into().expect("half of 16 bytes")),
-        }
+        let both = u128::from_le_bytes(*words);
+        Header { word0: both as u64, word1: (both >> 64) as u64 }
     }
 
     /// Writes the header to the beginning of `cell`.

@@ -279,7 +279,7 @@ impl Wheel {
     #[inline]
     fn locate(&self, expiry: u64) -> Place {
         let tick = expiry.clamp(self.position, TICK_MAX);
-        let level = (63 - ((tick ^ self.position) | 1).leading_zeros()) / LEVEL_BITS;
+        let level = ((tick ^ self.position) | 1).ilog2() / LEVEL_BITS;
         let index = (tick >> (LEVEL_BITS * level)) as usize & (LEVEL_BUCKETS - 1);
         Place((level as usize * LEVEL_BUCKETS + index) as u16)
     }

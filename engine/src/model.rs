@@ -213,7 +213,9 @@ impl Model {
                 .filter(|(key, kept)| is_live(kept, self.now) && !shown.contains(*key))
                 .map(|(key, _)| key.clone())
                 .collect();
-            live.iter().for_each(|key| self.accept_missing(db, key));
+            for key in &live {
+                self.accept_missing(db, key);
+            }
             let expiring = self.databases[number].values().filter(|kept| kept.expiry.is_some()).count() as u64;
             let counted = self.shard.expiring(db, now).0;
             assert!(counted <= expiring, "{counted} entries of {expiring} expire");
@@ -374,7 +376,9 @@ impl Model {
         let stride = 1 + choices.draw(3) as usize;
         let names: Vec<Vec<u8>> =
             self.databases[usize::from(db.0)].keys().step_by(stride).take(1500).cloned().collect();
-        names.iter().for_each(|name| self.delete_key(db, name));
+        for name in &names {
+            self.delete_key(db, name);
+        }
     }
 
     fn pass_time(&mut self, choices: &mut impl Choices) {

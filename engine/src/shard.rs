@@ -38,6 +38,7 @@ use crate::policy::Policy;
 use crate::slab::{Slab, SlabOptions};
 use crate::stats::{MemoryUse, ShardStats};
 use crate::time::Millis;
+pub(crate) use contents::scale;
 use contents::{Cause, Contents, prefix};
 use databases::Databases;
 
@@ -107,6 +108,9 @@ impl Shard {
     ///
     /// # Errors
     /// When the address space for it cannot be reserved.
+    ///
+    /// # Panics
+    /// When `database_count` is not 1 to 16.
     pub fn new(options: ShardOptions) -> std::io::Result<Shard> {
         assert!((1..=limits::DATABASE_COUNT_MAX).contains(&usize::from(options.database_count)), "1 to 16 databases");
         let contents = Contents {
@@ -266,6 +270,7 @@ impl Shard {
     }
 
     /// Changes limit, policy and the policy's parameters; the seed and the database count stay.
+    #[expect(clippy::needless_pass_by_value, reason = "the options are what the shard keeps")]
     pub fn reconfigure(&mut self, options: ShardOptions) {
         self.options = ShardOptions { seed: self.options.seed, database_count: self.options.database_count, ..options };
         self.evictor.reconfigure(evict_options(&self.options));

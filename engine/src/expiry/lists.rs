@@ -124,8 +124,7 @@ impl Chunks {
         if count == 0 {
             return None;
         }
-        let place =
-            (u128::from(random) * u128::from(count * u64::from(SEGMENT_CHUNKS * CHUNK_REFERENCES)) >> 64) as u64;
+        let place = crate::shard::scale(random, count * u64::from(SEGMENT_CHUNKS * CHUNK_REFERENCES));
         let (chunk, index) = (place / u64::from(CHUNK_REFERENCES), place % u64::from(CHUNK_REFERENCES));
         let segment = &self.segments[(chunk / u64::from(SEGMENT_CHUNKS)) as usize];
         let chunks = segment.chunks.as_ref()?;

@@ -64,6 +64,11 @@ pub(super) fn prefix(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
+/// A number below `below` that `random`'s high bits choose; 0 if there is none.
+pub(crate) fn scale(random: u64, below: u64) -> u64 {
+    ((u128::from(random) * u128::from(below)) >> 64) as u64
+}
+
 /// The header of the entry in `cell`.
 #[inline]
 pub(super) fn header(slab: &Slab, cell: Cell) -> Header {
@@ -178,29 +183,33 @@ impl Contents {
         }
     }
 
-    /// Removes up to `steps` entries of flushed databases; returns how many steps are left.
+    /// Removes entries of flushed databases, passing up to `steps` slots; returns how many steps are left.
     pub(super) fn drain(&mut self, mut steps: usize) -> usize {
         const BATCH: usize = 32;
         while steps > 0
-            && let Some(id) = self.databases.next_retiring()
+            && let Some((id, from)) = self.databases.next_retiring()
         {
             let mut cells = [None; BATCH];
             let mut count = 0;
-            let batch = BATCH.min(steps);
-            self.databases.physical(id).table.walk(0, batch, |_, cell| {
-                if count < batch {
-                    cells[count] = Some(cell);
-                    count += 1;
+            let passed = (BATCH / 2).min(steps);
+            let next = self.databases.physical(id).table.walk(from, passed, |_, cell| {
+                if let Some(place) = cells.get_mut(count) {
+                    *place = Some(cell);
                 }
+                count += 1;
             });
             for cell in cells.iter().flatten() {
                 let found = self.find_cell(*cell);
                 self.remove(found, Cause::Flushed);
             }
-            if self.databases.physical(id).table.is_empty() {
-                self.databases.finish_retiring();
+            // More entries of one hash than the batch holds: the rest comes next time.
+            if count <= BATCH {
+                match next {
+                    Some(hash) => self.databases.retired_before(hash),
+                    None => self.databases.finish_retiring(),
+                }
             }
-            steps -= batch;
+            steps -= passed;
         }
         steps
     }
@@ -292,7 +301,7 @@ impl Store for Contents {
     }
 
     fn sample(&self, random: u64) -> Option<Cell> {
-        let chosen = (u128::from(random) * u128::from(self.databases.entry_count()) >> 64) as u64;
+        let chosen = scale(random, self.databases.entry_count());
         let mut before = 0;
         for (_, physical) in self.databases.in_use() {
             before += physical.table.len() as u64;
@@ -321,7 +330,7 @@ impl Store for Contents {
                 count += 1;
             }
         });
-        let chosen = (u128::from(random) * count as u128 >> 64) as usize;
+        let chosen = scale(random, count as u64) as usize;
         *cells.get(chosen)?
     }
 

@@ -30,8 +30,8 @@ pub(super) struct Databases {
     tables: Box<[Physical]>,
     /// The physical table of each logical database.
     logical: Box<[u8]>,
-    /// Flushed tables that still have entries.
-    retiring: Vec<u8>,
+    /// Flushed tables that still have entries, each with the hash from which on it has them.
+    retiring: Vec<(u8, u32)>,
     spare: Vec<u8>,
     resident_bytes: u64,
 }
@@ -127,7 +127,7 @@ impl Databases {
 
     /// Empties every table at once; their entries are the caller's business.
     pub(super) fn clear(&mut self) {
-        self.spare.append(&mut self.retiring);
+        self.spare.extend(self.retiring.drain(..).map(|(id, _)| id));
         for physical in &mut self.tables {
             physical.table.clear();
             (physical.expiring_count, physical.expiry_sum) = (0, 0);
@@ -140,24 +140,29 @@ impl Databases {
     pub(super) fn retire(&mut self, db: Db) -> bool {
         let Some(fresh) = self.spare.pop() else { return false };
         let retired = std::mem::replace(&mut self.logical[usize::from(db.0)], fresh);
-        self.retiring.push(retired);
+        self.retiring.push((retired, 0));
         true
     }
 
-    /// The table to empty next, if one is waiting.
-    pub(super) fn next_retiring(&self) -> Option<u8> {
+    /// The table to empty next, if one is waiting, and from which hash on it has entries.
+    pub(super) fn next_retiring(&self) -> Option<(u8, u32)> {
         self.retiring.last().copied()
+    }
+
+    /// Notes that the table to empty next has no entries before `hash`.
+    pub(super) fn retired_before(&mut self, hash: u32) {
+        self.retiring.last_mut().expect("a table is being retired").1 = hash;
     }
 
     /// Whether that table is being retired.
     pub(super) fn is_retiring(&self, id: u8) -> bool {
-        self.retiring.contains(&id)
+        self.retiring.iter().any(|(retiring, _)| *retiring == id)
     }
 
     /// Notes that the table to empty next has no entries any more.
     pub(super) fn finish_retiring(&mut self) {
-        let id = self.retiring.pop().expect("a table was being retired");
-        debug_assert_eq!(self.physical(id).expiring_count, 0, "no entry is left");
+        let (id, _) = self.retiring.pop().expect("a table was being retired");
+        assert!(self.physical(id).table.is_empty(), "no entry is left");
         self.change(id, Table::clear);
         self.spare.push(id);
     }
@@ -185,7 +190,8 @@ impl Databases {
     /// # Panics
     /// When an invariant does not hold.
     pub(super) fn check(&self) {
-        let mut ids: Vec<u8> = self.logical.iter().chain(&self.retiring).chain(&self.spare).copied().collect();
+        let mut ids: Vec<u8> = self.logical.iter().chain(&self.spare).copied().collect();
+        ids.extend(self.retiring.iter().map(|(id, _)| id));
         ids.sort_unstable();
         assert!(ids.iter().copied().eq(0..self.tables.len() as u8), "each table is exactly one thing: {ids:?}");
         assert!(self.spare.iter().all(|id| self.physical(*id).table.is_empty()), "a spare table is empty");
