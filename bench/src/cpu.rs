@@ -4,6 +4,14 @@
 
 use std::{fs, io, path::Path};
 
+use rustix::time::{ClockId, clock_gettime};
+
+/// The time that this process ran so far, threads that ended included, in nanoseconds.
+pub(crate) fn own_ns() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// The time that all threads of process `pid` ran so far, in nanoseconds.
 ///
 /// # Errors

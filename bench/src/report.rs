@@ -1,6 +1,6 @@
 //! What a run found, as lines for a person or as JSON for a program.
 
-use std::{fmt::Write, time::Duration};
+use std::{fmt::Write as _, io::Write as _, time::Duration};
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -154,11 +154,14 @@ impl Report {
 
     /// Prints the report on standard output.
     pub(crate) fn print(&self, is_json: bool) {
-        if is_json {
-            println!("{}", serde_json::to_string_pretty(self).expect("numbers and texts can be written as JSON"));
+        let text = if is_json {
+            let json = serde_json::to_string_pretty(self).expect("numbers and texts can be written as JSON");
+            json + "\n"
         } else {
-            print!("{}", self.text());
-        }
+            self.text()
+        };
+        // Whoever closed the output does not want the report.
+        let _ = std::io::stdout().write_all(text.as_bytes());
     }
 
     fn text(&self) -> String {

@@ -238,7 +238,7 @@ impl Reading {
             at: Instant::now(),
             counts: gauges.iter().map(Gauge::read).fold(Counts::default(), Counts::plus),
             server_ns: pid.and_then(|pid| cpu::process_ns(pid).ok()),
-            client_ns: cpu::process_ns(std::process::id()).unwrap_or(0),
+            client_ns: cpu::own_ns(),
         }
     }
 
