@@ -19,7 +19,7 @@ use histogram::Histogram;
 use rates::{Rates, Samples, Totals};
 
 /// Counters of one command or subcommand.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CommandCounters {
     /// Times it ran.
     pub calls: u64,
@@ -31,6 +31,17 @@ pub(crate) struct CommandCounters {
     pub failed: u64,
     /// How long it took.
     pub histogram: Histogram,
+}
+
+impl CommandCounters {
+    /// Adds what another thread counted.
+    pub(crate) fn add(&mut self, other: &CommandCounters) {
+        self.calls += other.calls;
+        self.nanos += other.nanos;
+        self.rejected += other.rejected;
+        self.failed += other.failed;
+        self.histogram.add(&other.histogram);
+    }
 }
 
 /// The counters of one thread.

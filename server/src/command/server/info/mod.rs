@@ -1,0 +1,138 @@
+//! INFO: what the server says of itself, in sections of `name:value` lines.
+
+mod sections;
+
+use locksley_wire::resp::Reply;
+
+use super::process;
+use super::report::{self, Report};
+use crate::command::context::Context;
+use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, Run};
+use sections::SECTIONS;
+
+pub(super) static INFO: Command = Command {
+    name: "info",
+    arity: -1,
+    flags: Flags::LOADING.union(Flags::STALE),
+    keys: Keys::None,
+    categories: &["dangerous"],
+    group: Group::Server,
+    since: "1.0.0",
+    summary: "Returns what the server counts and how it is set up",
+    complexity: "O(1)",
+    syntax: "[section [section ...]]",
+    run: Run::Every { part, join: info },
+};
+
+/// What a section is made from.
+struct Source {
+    shards: Vec<Report>,
+    total: Report,
+    usage: process::Usage,
+}
+
+/// When a section is shown without being named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// By INFO alone.
+    ByDefault,
+    /// By `INFO all` and `INFO everything`.
+    InAll,
+}
+
+/// One section.
+struct Section {
+    /// Its name as an argument.
+    name: &'static str,
+    /// Its name as a heading.
+    title: &'static str,
+    /// When it is shown.
+    shown: Shown,
+    /// Appends its lines.
+    write: fn(&Source, &mut String),
+}
+
+fn part(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    report::part(context, args, reply)
+}
+
+fn info(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let shards = report::read_all(input.parts)?;
+    let total = report::total(&shards);
+    let source = Source { shards, total, usage: process::Usage::now() };
+    let mut text = String::new();
+    for section in SECTIONS.iter().filter(|section| is_asked(section, &input.args[1..])) {
+        if !text.is_empty() {
+            text.push_str("\r\n");
+        }
+        text.push_str("# ");
+        text.push_str(section.title);
+        text.push_str("\r\n");
+        (section.write)(&source, &mut text);
+    }
+    reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+/// Whether the words of a request, possibly none, ask for `section`.
+fn is_asked(section: &Section, words: &[&[u8]]) -> bool {
+    let asks = |word: &&[u8]| {
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        is(section.name) || is("all") || is("everything") || (is("default") && section.shown == Shown::ByDefault)
+    };
+    if words.is_empty() { section.shown == Shown::ByDefault } else { words.iter().any(asks) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::testing::{Rig, check};
+
+    fn text(rig: &mut Rig, line: &str) -> String {
+        String::from_utf8(rig.run(line)).expect("INFO is text")
+    }
+
+    #[test]
+    fn sections_are_chosen_by_name() {
+        let mut rig = Rig::new(3);
+        let has = |text: &str, title: &str| text.contains(&format!("# {title}\r\n"));
+        let default = text(&mut rig, "INFO");
+        assert!(has(&default, "Server") && has(&default, "Keyspace") && !has(&default, "Commandstats"));
+        assert_eq!(default.len(), text(&mut rig, "INFO default").len());
+        let all = text(&mut rig, "INFO all");
+        assert!(has(&all, "Commandstats") && has(&all, "Latencystats") && has(&all, "Shards"));
+        let two = text(&mut rig, "INFO cpu SERVER");
+        assert!(has(&two, "Server") && has(&two, "CPU") && !has(&two, "Clients"));
+        check(&[("INFO nothing", "$0 ")]);
+    }
+
+    #[test]
+    fn numbers_of_all_shards_are_added_up() {
+        let mut rig = Rig::new(3);
+        for line in ["SET a 1", "SET b 2 PX 1000", "GET c", "GET a", "SET a", "INCRBY a x"] {
+            rig.reply(line);
+        }
+        let text = text(&mut rig, "INFO everything");
+        for line in [
+            "redis_version:7.2.",
+            "locksley_version:",
+            "locksley_shards:3\r\n",
+            "redis_mode:standalone\r\n",
+            "connected_clients:1\r\n",
+            "keyspace_hits:1\r\n",
+            "keyspace_misses:1\r\n",
+            "evicted_keys:0\r\n",
+            "role:master\r\n",
+            "cluster_enabled:0\r\n",
+            "errorstat_ERR:count=1\r\n",
+            "db0:keys=2,expires=1,avg_ttl=1000\r\n",
+            "cmdstat_set:calls=2,",
+            "latency_percentiles_usec_set:p50=",
+            "shard2:keys=",
+        ] {
+            assert!(text.contains(line), "{line:?} is missing in\n{text}");
+        }
+        for line in text.split("\r\n").filter(|line| !line.is_empty() && !line.starts_with(['#', '$'])) {
+            assert!(line.contains(':'), "{line:?} is no field");
+        }
+    }
+}

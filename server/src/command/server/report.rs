@@ -1,0 +1,431 @@
+//! What one shard says of itself when all are asked: numbers that are added up, and a few facts of the client's own
+//! thread.
+//!
+//! A report travels as the bytes of a [`ReplyPart`]: a mark, then integers of 8 bytes and strings with their length,
+//! in the order in which both sides list them. Both sides are one program, so there is no version.
+
+use crate::client::Door;
+use crate::command::context::Context;
+use crate::command::failure::Failure;
+use crate::command::join::check_parts;
+use crate::command::row::{Args, Outcome, ReplyPart};
+use crate::observe::CommandCounters;
+use crate::observe::errors::ErrorCounts;
+use crate::observe::histogram::{BUCKET_COUNT, Histogram};
+use locksley_engine::Db;
+use locksley_wire::resp::Reply;
+
+/// The first byte of a report: whatever an error reply does not begin with.
+const MARK: u8 = b'R';
+
+/// Defines the numbers of a report once, for writing, reading and adding.
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What is added up over the shards.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub(super) struct Numbers {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Numbers {
+            /// Adds what another shard reported.
+            pub(super) fn add(&mut self, other: &Numbers) {
+                $(self.$name += other.$name;)*
+            }
+
+            fn write(&self, out: &mut Vec<u8>) {
+                $(write_number(self.$name, out);)*
+            }
+
+            fn read(reader: &mut Reader<'_>) -> Numbers {
+                Numbers { $($name: reader.number(),)* }
+            }
+        }
+    };
+}
+
+numbers! {
+    /// Clients that are connected.
+    clients,
+    /// Bytes of requests and replies that are kept for clients.
+    client_bytes,
+    /// Connections accepted.
+    connections,
+    /// Connections refused.
+    rejected_connections,
+    /// Requests answered.
+    requests,
+    /// Commands run.
+    calls,
+    /// Thousandths of a command a second, of late.
+    calls_per_kilosecond,
+    /// Bytes received a second, of late.
+    received_per_second,
+    /// Bytes sent a second, of late.
+    sent_per_second,
+    /// Bytes received.
+    received_bytes,
+    /// Bytes sent.
+    sent_bytes,
+    /// Clients closed because they did not take their replies.
+    output_limit_disconnections,
+    /// Clients closed because their requests were too long.
+    query_limit_disconnections,
+    /// Counted reads that found their entry.
+    hits,
+    /// Counted reads that found nothing.
+    misses,
+    /// Entries removed because memory was needed.
+    evicted,
+    /// Entries removed because their time was over.
+    expired,
+    /// Memory that counts towards the limit.
+    memory_used,
+    /// Keys and values as clients sent them.
+    memory_payload,
+    /// Cells in use.
+    memory_cells,
+    /// Slab pages.
+    memory_slab,
+    /// Hash tables.
+    memory_tables,
+    /// Other bookkeeping.
+    memory_bookkeeping,
+    /// The most memory that was used.
+    memory_peak,
+    /// Entries, of all databases.
+    keys,
+    /// Entries that have an expiry, of all databases.
+    expiring,
+}
+
+/// One database of one shard, or of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct DatabaseReport {
+    /// Entries.
+    pub keys: u64,
+    /// Those that have an expiry.
+    pub expiring: u64,
+    /// The sum of their times to live, in milliseconds.
+    pub ttl_sum: u64,
+}
+
+/// Facts of the thread that the client is connected to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Home {
+    /// The client came by a shard's own port.
+    pub is_node: bool,
+    /// Port of the RESP listener.
+    pub port: u64,
+    /// Milliseconds the server has been running.
+    pub uptime_ms: u64,
+    /// Forty hexadecimal digits that name this run.
+    pub run_id: String,
+    /// The configuration file, or nothing.
+    pub config_file: String,
+    /// Memory limit.
+    pub maxmemory: u64,
+    /// Eviction policy.
+    pub policy: String,
+    /// Most clients.
+    pub maxclients: u64,
+    /// The longest requests kept for a client of this thread.
+    pub input_bytes_max: u64,
+    /// The longest replies kept for a client of this thread.
+    pub output_bytes_max: u64,
+}
+
+/// What one shard reported.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Report {
+    /// Which shard.
+    pub shard: u64,
+    /// What is added up.
+    pub numbers: Numbers,
+    /// By database.
+    pub databases: Vec<DatabaseReport>,
+    /// By [`Entry::index`](crate::command::table::Entry::index).
+    pub commands: Vec<CommandCounters>,
+    /// Error replies.
+    pub errors: ErrorCounts,
+    /// Only in the report of the client's own thread.
+    pub home: Option<Home>,
+}
+
+/// The part of a command that asks every shard for its report.
+pub(super) fn part(context: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    Report::of(context).write(reply.buffer());
+    Ok(())
+}
+
+/// All shards' reports in the order of the shards.
+///
+/// # Errors
+/// The error that a shard replied in place of its report.
+pub(super) fn read_all(parts: &[ReplyPart<'_>]) -> Result<Vec<Report>, Failure> {
+    check_parts(parts)?;
+    let mut reports: Vec<Report> = parts.iter().map(|part| Report::read(part.bytes)).collect();
+    reports.sort_by_key(|report| report.shard);
+    Ok(reports)
+}
+
+/// What all reports say together; `home` is the one report's that has it.
+pub(super) fn total(reports: &[Report]) -> Report {
+    let (first, others) = reports.split_first().expect("at least one shard reports");
+    let mut total = first.clone();
+    for report in others {
+        total.numbers.add(&report.numbers);
+        for (mine, theirs) in total.databases.iter_mut().zip(&report.databases) {
+            mine.keys += theirs.keys;
+            mine.expiring += theirs.expiring;
+            mine.ttl_sum += theirs.ttl_sum;
+        }
+        for (mine, theirs) in total.commands.iter_mut().zip(&report.commands) {
+            mine.add(theirs);
+        }
+        for (code, count) in report.errors.iter() {
+            total.errors.add(code, count);
+        }
+        total.home = total.home.or_else(|| report.home.clone());
+    }
+    total
+}
+
+impl Report {
+    /// What the shard of `context` has to say.
+    pub(super) fn of(context: &mut Context<'_>) -> Report {
+        let (caller, now) = (context.caller, context.now());
+        let thread = &mut *context.thread;
+        let memory = thread.shard.memory();
+        thread.counters.peak_memory_bytes = thread.counters.peak_memory_bytes.max(memory.used);
+        let databases: Vec<DatabaseReport> = (0..thread.config.databases)
+            .map(|index| {
+                let (expiring, ttl_mean) = thread.shard.expiring(Db(index), now);
+                let ttl_sum = expiring.saturating_mul(ttl_mean);
+                DatabaseReport { keys: thread.shard.len(Db(index)), expiring, ttl_sum }
+            })
+            .collect();
+        let (counters, stats) = (&thread.counters, thread.shard.stats());
+        let rates = counters.rates(now);
+        let client_bytes = thread.clients.iter().map(|(_, client)| client.input_bytes + client.output_bytes);
+        let numbers = Numbers {
+            clients: thread.clients.len() as u64,
+            client_bytes: client_bytes.sum::<usize>() as u64,
+            connections: counters.connections,
+            rejected_connections: counters.rejected_connections,
+            requests: counters.requests,
+            calls: counters.call_count(),
+            calls_per_kilosecond: (rates.commands * 1_000.0) as u64,
+            received_per_second: rates.received_bytes as u64,
+            sent_per_second: rates.sent_bytes as u64,
+            received_bytes: counters.received_bytes,
+            sent_bytes: counters.sent_bytes,
+            output_limit_disconnections: counters.output_limit_disconnections,
+            query_limit_disconnections: counters.query_limit_disconnections,
+            hits: stats.hits,
+            misses: stats.misses,
+            evicted: stats.evicted,
+            expired: stats.expired,
+            memory_used: memory.used,
+            memory_payload: memory.payload,
+            memory_cells: memory.cells,
+            memory_slab: memory.slab,
+            memory_tables: memory.tables,
+            memory_bookkeeping: memory.bookkeeping,
+            memory_peak: counters.peak_memory_bytes,
+            keys: databases.iter().map(|database| database.keys).sum(),
+            expiring: databases.iter().map(|database| database.expiring).sum(),
+        };
+        let (commands, errors) = (counters.commands.clone(), counters.errors.clone());
+        let home = (caller.home == thread.id).then(|| Home::of(context));
+        Report { shard: u64::from(context.thread.id.0), numbers, databases, commands, errors, home }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(MARK);
+        write_number(self.shard, out);
+        self.numbers.write(out);
+        write_number(self.databases.len() as u64, out);
+        for database in &self.databases {
+            [database.keys, database.expiring, database.ttl_sum].map(|number| write_number(number, out));
+        }
+        write_number(self.commands.len() as u64, out);
+        for command in &self.commands {
+            write_command(command, out);
+        }
+        write_number(self.errors.len() as u64, out);
+        for (code, count) in self.errors.iter() {
+            write_text(code, out);
+            write_number(count, out);
+        }
+        write_number(u64::from(self.home.is_some()), out);
+        if let Some(home) = &self.home {
+            home.write(out);
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Report {
+        assert_eq!(bytes.first(), Some(&MARK), "a part is a report");
+        let mut reader = Reader { rest: &bytes[1..] };
+        let shard = reader.number();
+        let numbers = Numbers::read(&mut reader);
+        let databases = (0..reader.number())
+            .map(|_| DatabaseReport { keys: reader.number(), expiring: reader.number(), ttl_sum: reader.number() })
+            .collect();
+        let commands = (0..reader.number()).map(|_| read_command(&mut reader)).collect();
+        let mut errors = ErrorCounts::default();
+        for _ in 0..reader.number() {
+            let code = reader.text();
+            errors.add(&code, reader.number());
+        }
+        let home = (reader.number() == 1).then(|| Home::read(&mut reader));
+        assert!(reader.rest.is_empty(), "a report is read to its end");
+        Report { shard, numbers, databases, commands, errors, home }
+    }
+}
+
+impl Home {
+    fn of(context: &mut Context<'_>) -> Home {
+        let is_node = context.client().door == Door::Shard;
+        let thread = &*context.thread;
+        let config = &thread.config;
+        let longest = |bytes: fn(&crate::client::Client) -> usize| {
+            thread.clients.iter().map(|(_, client)| bytes(client)).max().unwrap_or(0) as u64
+        };
+        Home {
+            is_node,
+            port: u64::from(config.port),
+            uptime_ms: thread.now.0.saturating_sub(thread.shared.started_at.0),
+            run_id: thread.shared.run_id.clone(),
+            config_file: config.file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+            maxmemory: config.maxmemory,
+            policy: config.maxmemory_policy.name().to_owned(),
+            maxclients: u64::from(config.maxclients),
+            input_bytes_max: longest(|client| client.input_bytes),
+            output_bytes_max: longest(|client| client.output_bytes),
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_number(u64::from(self.is_node), out);
+        write_number(self.port, out);
+        write_number(self.uptime_ms, out);
+        write_text(&self.run_id, out);
+        write_text(&self.config_file, out);
+        write_number(self.maxmemory, out);
+        write_text(&self.policy, out);
+        write_number(self.maxclients, out);
+        write_number(self.input_bytes_max, out);
+        write_number(self.output_bytes_max, out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Home {
+        Home {
+            is_node: reader.number() == 1,
+            port: reader.number(),
+            uptime_ms: reader.number(),
+            run_id: reader.text(),
+            config_file: reader.text(),
+            maxmemory: reader.number(),
+            policy: reader.text(),
+            maxclients: reader.number(),
+            input_bytes_max: reader.number(),
+            output_bytes_max: reader.number(),
+        }
+    }
+}
+
+/// A command that was never asked for, the usual case, is one number.
+fn write_command(command: &CommandCounters, out: &mut Vec<u8>) {
+    let is_used = command.calls + command.rejected + command.failed > 0;
+    write_number(u64::from(is_used), out);
+    if is_used {
+        [command.calls, command.nanos, command.rejected, command.failed].map(|number| write_number(number, out));
+        command.histogram.buckets().map(|count| write_number(count, out));
+    }
+}
+
+fn read_command(reader: &mut Reader<'_>) -> CommandCounters {
+    if reader.number() == 0 {
+        return CommandCounters::default();
+    }
+    CommandCounters {
+        calls: reader.number(),
+        nanos: reader.number(),
+        rejected: reader.number(),
+        failed: reader.number(),
+        histogram: Histogram::from_buckets([(); BUCKET_COUNT].map(|()| reader.number())),
+    }
+}
+
+fn write_number(number: u64, out: &mut Vec<u8>) {
+    out.extend(number.to_le_bytes());
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    write_number(text.len() as u64, out);
+    out.extend(text.as_bytes());
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl Reader<'_> {
+    fn number(&mut self) -> u64 {
+        let (bytes, rest) = self.rest.split_first_chunk().expect("a report holds all its numbers");
+        self.rest = rest;
+        u64::from_le_bytes(*bytes)
+    }
+
+    fn text(&mut self) -> String {
+        let length = self.number() as usize;
+        let (bytes, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use locksley_engine::Touch;
+
+    use super::*;
+    use crate::client::{ClientId, ClientSlot};
+    use crate::command::context::Caller;
+    use crate::command::testing::Rig;
+    use crate::thread::ShardId;
+    use locksley_wire::resp::Protocol;
+
+    fn reports(rig: &mut Rig) -> Vec<Report> {
+        let (home, slot, id) = (ShardId(0), ClientSlot(0), ClientId(1));
+        let caller = Caller { home, slot, id, db: Db(0), protocol: Protocol::Resp2, touch: Touch::Count };
+        rig.threads.iter_mut().map(|thread| Report::of(&mut Context { thread, caller })).collect()
+    }
+
+    #[test]
+    fn a_report_is_read_as_it_was_written() {
+        let mut rig = Rig::new(3);
+        for line in ["SET a 1", "SET b 2 PX 1000", "GET c", "SET d 1 x", "GET"] {
+            rig.reply(line);
+        }
+        for report in reports(&mut rig) {
+            let mut bytes = Vec::new();
+            report.write(&mut bytes);
+            assert_eq!(Report::read(&bytes), report);
+        }
+    }
+
+    #[test]
+    fn reports_add_up() {
+        let mut rig = Rig::new(3);
+        for line in ["SET a 1", "SET b 2 PX 1000", "GET c", "GET a"] {
+            rig.reply(line);
+        }
+        let total = total(&reports(&mut rig));
+        assert_eq!((total.numbers.hits, total.numbers.misses), (1, 1));
+        assert_eq!(total.databases[0], DatabaseReport { keys: 2, expiring: 1, ttl_sum: 1_000 });
+        assert_eq!((total.numbers.keys, total.numbers.clients, total.numbers.calls), (2, 1, 4));
+        assert!(total.home.is_some());
+    }
+}
