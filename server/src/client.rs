@@ -118,6 +118,12 @@ impl Clients {
         self.slots.get_mut(slot.0 as usize)?.as_mut()
     }
 
+    /// The client at `slot`, to look at.
+    #[inline]
+    pub(crate) fn get(&self, slot: ClientSlot) -> Option<&Client> {
+        self.slots.get(slot.0 as usize)?.as_ref()
+    }
+
     /// All clients with their slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ClientSlot, &Client)> {
         let numbered = self.slots.iter().enumerate();

@@ -27,3 +27,6 @@ pub(crate) const SLOT_SCAN_COUNT: usize = 4_096;
 /// Most cells of the table of an LCS, the product of the lengths of its two strings: what Redis allows by default, a
 /// sixth of a second of work, and 16 MiB of memory.
 pub(crate) const LCS_CELL_COUNT_MAX: u64 = 1 << 27;
+
+/// Slow moments kept of each kind.
+pub(crate) const EVENT_SAMPLE_COUNT_MAX: usize = 160;

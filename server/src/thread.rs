@@ -12,9 +12,11 @@ use locksley_engine::{Millis, Shard, ShardOptions};
 
 use crate::client::{Client, ClientId, ClientSlot, Clients};
 use crate::command::context::Caller;
+use crate::command::row::{Command, Flags};
 use crate::config::Config;
 use crate::observe::Counters;
 use crate::observe::clock::Nanos;
+use crate::observe::events::{Event, Events, Sample};
 use crate::observe::monitor::without_secrets;
 use crate::observe::slow_log::{self, SlowEntry, SlowLog};
 use crate::pause::Pause;
@@ -55,6 +57,12 @@ pub(crate) struct Thread {
     pub orders: Vec<Order>,
     /// The slowest commands that ran here.
     pub slow_log: SlowLog,
+    /// Moments in which it was slow.
+    pub events: Events,
+    /// Commands that take at least this long are noted in the slow log or as events.
+    pub attention: Nanos,
+    /// Whether entries whose time is over are removed before anybody asks for them (DEBUG SET-ACTIVE-EXPIRE).
+    pub expires_actively: bool,
     /// Which requests of its clients wait, and how long.
     pub pause: Pause,
     /// Whether some client of the server watches all commands: then each request of this thread's clients is to be
@@ -150,6 +158,9 @@ impl Thread {
             random: Random::new(seed ^ u64::from(id.0)),
             orders: Vec::new(),
             slow_log: SlowLog::new(config.slowlog_log_slower_than, config.slowlog_max_len as usize),
+            events: Events::default(),
+            attention: attention(&config),
+            expires_actively: true,
             pause: Pause::default(),
             is_monitored: false,
             config,
@@ -173,6 +184,7 @@ impl Thread {
             self.config = self.shared.config();
             self.shard.reconfigure(shard_options(&self.config, self.shared.shard_count));
             self.slow_log.reconfigure(self.config.slowlog_log_slower_than, self.config.slowlog_max_len as usize);
+            self.attention = attention(&self.config);
         }
     }
 
@@ -229,15 +241,31 @@ impl Thread {
         self.is_monitored |= is_monitor;
     }
 
-    /// Keeps a request that took too long in the slow log.
+    /// The address of a caller, unless it is gone.
+    pub(crate) fn client_address(&self, caller: Caller) -> Option<SocketAddr> {
+        self.label(caller).map(|label| label.address)
+    }
+
+    fn label(&self, caller: Caller) -> Option<Label> {
+        if caller.home == self.id {
+            let client = self.clients.get(caller.slot).filter(|client| client.id == caller.id)?;
+            return Some(Label { address: client.address, name: client.name.clone() });
+        }
+        self.shared.labels().get(&caller.id).cloned()
+    }
+
+    /// Notes a request that took so long that somebody may want to know.
     #[cold]
-    pub(crate) fn note_slow(&mut self, caller: Caller, args: &[&[u8]], took: Nanos) {
-        let label = if caller.home == self.id {
-            let client = self.clients.get_mut(caller.slot).filter(|client| client.id == caller.id);
-            client.map(|client| Label { address: client.address, name: client.name.clone() })
-        } else {
-            self.shared.labels().get(&caller.id).cloned()
-        };
+    pub(crate) fn note_slow(&mut self, caller: Caller, command: &Command, args: &[&[u8]], took: Nanos) {
+        let (threshold_ms, took_ms) = (u64::from(self.config.latency_monitor_threshold), took.0 / 1_000_000);
+        if threshold_ms > 0 && took_ms >= threshold_ms {
+            let event = if command.flags.contains(Flags::FAST) { Event::FastCommand } else { Event::Command };
+            self.events.note(event, Sample { second: self.now.0 / 1_000, millis: took_ms });
+        }
+        if took < self.slow_log.threshold || command.flags.contains(Flags::SKIP_SLOWLOG) {
+            return;
+        }
+        let label = self.label(caller);
         let (address, name) = label.map_or_else(Default::default, |label| (label.address.to_string(), label.name));
         self.slow_log.push(SlowEntry {
             id: self.shared.slow_id_next.fetch_add(1, Ordering::Relaxed),
@@ -260,6 +288,16 @@ fn shard_options(config: &Config, shard_count: u16) -> ShardOptions {
         lfu_decay_minutes: config.lfu_decay_time,
         ..ShardOptions::default()
     }
+}
+
+/// The least time of a command that the slow log or the latency monitor asks for.
+fn attention(config: &Config) -> Nanos {
+    let slow = u64::try_from(config.slowlog_log_slower_than).map_or(u64::MAX, |micros| micros.saturating_mul(1_000));
+    let event = match config.latency_monitor_threshold {
+        0 => u64::MAX,
+        millis => u64::from(millis) * 1_000_000,
+    };
+    Nanos(slow.min(event))
 }
 
 /// A small generator for choices that need no secrecy.

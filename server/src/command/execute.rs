@@ -4,7 +4,7 @@ use locksley_wire::resp::Reply;
 
 use super::context::{Caller, Context};
 use super::failure::Failure;
-use super::row::{Args, DecideInput, Flags, Join, JoinInput, Outcome, PlanInput, PlanRead, Run};
+use super::row::{Args, DecideInput, Join, JoinInput, Outcome, PlanInput, PlanRead, Run};
 use super::table::Entry;
 use crate::thread::Thread;
 
@@ -60,8 +60,8 @@ fn fail(thread: &mut Thread, entry: Entry, failure: &Failure, start: usize, repl
 fn finish(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>) {
     let took = thread.counters.lap();
     thread.counters.count_call(entry.index(), took);
-    if took >= thread.slow_log.threshold && !entry.row.flags.contains(Flags::SKIP_SLOWLOG) {
-        thread.note_slow(caller, args, took);
+    if took >= thread.attention {
+        thread.note_slow(caller, entry.row, args, took);
     }
 }
 

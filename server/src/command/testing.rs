@@ -23,9 +23,9 @@ use locksley_engine::{Db, Millis, Policy, Touch};
 use locksley_wire::resp::{Protocol, Reply};
 
 use super::context::Caller;
-use super::execute::execute;
+use super::execute::{self, execute, execute_part};
 use super::failure::Failure;
-use super::row::{DecideInput, JoinInput, PlanInput, PlanRead, ReplyPart, Run};
+use super::row::{DecideInput, Join, JoinInput, PlanInput, PlanRead, ReplyPart, Run};
 use super::table::{Entry, Lookup, table};
 use crate::client::{Client, ClientId, ClientSlot, Door, ReplyMode};
 use crate::config::Config;
@@ -107,38 +107,54 @@ impl Rig {
         let positions: Vec<usize> = entry.row.keys.positions(args.len()).collect();
         let owner = |position: usize| owner(args[position], self.threads.len());
         match &entry.row.run {
-            Run::Home(_) => out = self.part(0, entry, args),
-            Run::Owner(_) => out = self.part(owner(positions[0]), entry, args),
+            Run::Home(_) => out = self.whole(0, entry, args),
+            Run::Owner(_) => out = self.whole(owner(positions[0]), entry, args),
             Run::Chosen { choose, .. } => match choose(args, self.threads.len() as u16) {
-                Ok(shard) => out = self.part(usize::from(shard), entry, args),
+                Ok(shard) => out = self.whole(usize::from(shard), entry, args),
                 Err(failure) => Reply::new(&mut out, protocol).error(failure.text()),
             },
             Run::Split { .. } => out = self.split(entry, args, &positions),
             Run::Every { join, .. } => {
                 let parts: Vec<Vec<u8>> = (0..self.threads.len()).map(|shard| self.part(shard, entry, args)).collect();
                 let parts: Vec<_> = parts.iter().map(|bytes| ReplyPart { bytes, key_positions: &[] }).collect();
-                let input = JoinInput { args, parts: &parts, random: self.threads[0].random.next() };
-                joined(&mut out, protocol, |reply| join(&input, reply));
+                out = self.join(entry, *join, args, &parts);
             }
-            Run::Atomic { .. } if self.threads.len() == 1 => out = self.part(0, entry, args),
+            Run::Atomic { .. } if self.threads.len() == 1 => out = self.whole(0, entry, args),
             Run::Atomic { .. } => joined(&mut out, protocol, |reply| self.decide(entry, args, reply)),
             Run::Container(_) => unreachable!("the table resolves containers"),
         }
         out
     }
 
-    fn part(&mut self, shard: usize, entry: Entry, args: &[&[u8]]) -> Vec<u8> {
+    fn caller(&mut self) -> Caller {
         let client = self.client();
-        let caller = Caller {
+        Caller {
             home: ShardId(0),
             slot: ClientSlot(0),
             id: client.id,
             db: client.db,
             protocol: client.protocol,
             touch: if client.no_touch { Touch::CountOnly } else { Touch::Count },
-        };
-        let mut out = Vec::new();
+        }
+    }
+
+    fn whole(&mut self, shard: usize, entry: Entry, args: &[&[u8]]) -> Vec<u8> {
+        let (caller, mut out) = (self.caller(), Vec::new());
         execute(&mut self.threads[shard], caller, entry, args, &mut Reply::new(&mut out, caller.protocol));
+        out
+    }
+
+    fn part(&mut self, shard: usize, entry: Entry, args: &[&[u8]]) -> Vec<u8> {
+        let (caller, mut out) = (self.caller(), Vec::new());
+        execute_part(&mut self.threads[shard], caller, entry, args, &mut Reply::new(&mut out, caller.protocol));
+        out
+    }
+
+    fn join(&mut self, entry: Entry, join: Join, args: &[&[u8]], parts: &[ReplyPart<'_>]) -> Vec<u8> {
+        let (caller, mut out) = (self.caller(), Vec::new());
+        let input = JoinInput { args, parts, random: self.threads[0].random.next() };
+        let mut reply = Reply::new(&mut out, caller.protocol);
+        execute::join(&mut self.threads[0], caller, entry, join, &input, &mut reply);
         out
     }
 
@@ -162,10 +178,7 @@ impl Rig {
             }
         }
         let parts: Vec<_> = parts.iter().map(|(bytes, key_positions)| ReplyPart { bytes, key_positions }).collect();
-        let input = JoinInput { args, parts: &parts, random: self.threads[0].random.next() };
-        let mut out = Vec::new();
-        joined(&mut out, self.client().protocol, |reply| join(&input, reply));
-        out
+        self.join(entry, *join, args, &parts)
     }
 
     /// An atomic command whose keys may be anywhere: all threads stand still while it looks and decides.

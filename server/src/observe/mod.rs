@@ -5,6 +5,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod errors;
+pub(crate) mod events;
 pub(crate) mod histogram;
 pub(crate) mod monitor;
 pub(crate) mod quote;

@@ -1,12 +1,31 @@
 //! Commands about the server itself.
 
 mod config;
+mod debug;
 mod info;
+mod latency;
+mod lolwut;
+mod memory;
 mod monitor;
+mod pack;
 mod process;
 mod report;
+mod shutdown;
+mod slowlog;
+mod time;
 
 use super::row::Command;
 
 /// The group's rows.
-pub(super) static COMMANDS: &[&Command] = &[&config::CONFIG, &info::INFO, &monitor::MONITOR];
+pub(super) static COMMANDS: &[&Command] = &[
+    &config::CONFIG,
+    &debug::DEBUG,
+    &info::INFO,
+    &latency::LATENCY,
+    &lolwut::LOLWUT,
+    &memory::MEMORY,
+    &monitor::MONITOR,
+    &shutdown::SHUTDOWN,
+    &slowlog::SLOWLOG,
+    &time::TIME,
+];

@@ -4,6 +4,7 @@
 //! A report travels as the bytes of a [`ReplyPart`]: a mark, then integers of 8 bytes and strings with their length,
 //! in the order in which both sides list them. Both sides are one program, so there is no version.
 
+use super::pack::{Reader, write_number, write_text};
 use crate::client::Door;
 use crate::command::context::Context;
 use crate::command::failure::Failure;
@@ -266,7 +267,7 @@ impl Report {
 
     fn read(bytes: &[u8]) -> Report {
         assert_eq!(bytes.first(), Some(&MARK), "a part is a report");
-        let mut reader = Reader { rest: &bytes[1..] };
+        let mut reader = Reader::new(&bytes[1..]);
         let shard = reader.number();
         let numbers = Numbers::read(&mut reader);
         let databases = (0..reader.number())
@@ -279,7 +280,7 @@ impl Report {
             errors.add(&code, reader.number());
         }
         let home = (reader.number() == 1).then(|| Home::read(&mut reader));
-        assert!(reader.rest.is_empty(), "a report is read to its end");
+        assert!(reader.is_at_end(), "a report is read to its end");
         Report { shard, numbers, databases, commands, errors, home }
     }
 }
@@ -355,34 +356,6 @@ fn read_command(reader: &mut Reader<'_>) -> CommandCounters {
         rejected: reader.number(),
         failed: reader.number(),
         histogram: Histogram::from_buckets([(); BUCKET_COUNT].map(|()| reader.number())),
-    }
-}
-
-fn write_number(number: u64, out: &mut Vec<u8>) {
-    out.extend(number.to_le_bytes());
-}
-
-fn write_text(text: &str, out: &mut Vec<u8>) {
-    write_number(text.len() as u64, out);
-    out.extend(text.as_bytes());
-}
-
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl Reader<'_> {
-    fn number(&mut self) -> u64 {
-        let (bytes, rest) = self.rest.split_first_chunk().expect("a report holds all its numbers");
-        self.rest = rest;
-        u64::from_le_bytes(*bytes)
-    }
-
-    fn text(&mut self) -> String {
-        let length = self.number() as usize;
-        let (bytes, rest) = self.rest.split_at(length);
-        self.rest = rest;
-        String::from_utf8_lossy(bytes).into_owned()
     }
 }
 

@@ -1,0 +1,189 @@
+//! DEBUG: what tests and people who look for faults need, refused unless `enable-debug-command` allows it.
+//!
+//! Every subcommand runs on every shard, so that one row does: a key's description comes from the shard that has it.
+
+use std::thread;
+use std::time::Duration;
+
+use locksley_engine::{Encoding, Touch, Value};
+use locksley_wire::glob;
+use locksley_wire::number::text_bytes;
+use locksley_wire::resp::Reply;
+
+use crate::command::context::Context;
+use crate::command::failure::Failure;
+use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, Run};
+use crate::command::{help, join};
+use crate::config::DebugAccess;
+
+pub(super) static DEBUG: Command = Command {
+    name: "debug",
+    arity: -2,
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::LOADING).union(Flags::STALE),
+    keys: Keys::None,
+    categories: &[],
+    group: Group::Server,
+    since: "1.0.0",
+    summary: "A container for commands that look for faults",
+    complexity: "Depends on subcommand",
+    syntax: "subcommand [argument [argument ...]]",
+    run: Run::Every { part: debug, join: answer },
+};
+
+const REFUSED: Failure = Failure::fixed(
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
+     local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
+);
+
+/// The subcommands with the number of arguments they take, `debug` included.
+const SUBCOMMANDS: [(&str, usize); 6] =
+    [("check", 2), ("help", 2), ("object", 3), ("set-active-expire", 3), ("sleep", 3), ("stringmatch-len", 4)];
+
+fn subcommand(args: Args<'_>) -> Result<&'static str, Failure> {
+    let is_meant =
+        |(name, count): &&(&str, usize)| args[1].eq_ignore_ascii_case(name.as_bytes()) && args.len() == *count;
+    SUBCOMMANDS.iter().find(is_meant).map(|(name, _)| *name).ok_or_else(|| {
+        let given = String::from_utf8_lossy(args[1]);
+        Failure::new(format_args!("ERR unknown subcommand or wrong number of arguments for '{given}'. Try DEBUG HELP."))
+    })
+}
+
+fn is_allowed(context: &Context<'_>) -> bool {
+    match context.thread.config.enable_debug_command {
+        DebugAccess::No => false,
+        DebugAccess::Yes => true,
+        DebugAccess::Local => {
+            let address = context.thread.client_address(context.caller);
+            address.is_some_and(|address| address.ip().to_canonical().is_loopback())
+        }
+    }
+}
+
+fn debug(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    if !is_allowed(context) {
+        return Err(REFUSED);
+    }
+    match subcommand(args)? {
+        "check" => context.shard().check(),
+        "object" => describe(context, args[2], reply),
+        "set-active-expire" => context.thread.expires_actively = args[2] != b"0",
+        "sleep" => thread::sleep(seconds(args[2])),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A time in seconds with decimals; what is none counts as 0, as in Redis.
+fn seconds(text: &[u8]) -> Duration {
+    let seconds = str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+/// Writes a line about a key that is on this shard.
+fn describe(context: &mut Context<'_>, bytes: &[u8], reply: &mut Reply<'_>) {
+    let (key, now) = (context.key(bytes), context.now());
+    let Some(entry) = context.shard().get(key, now, Touch::Leave) else { return };
+    let length = match entry.value {
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Integer(integer) => text_bytes(integer),
+    };
+    let encoding = match entry.encoding {
+        Encoding::Integer => "int",
+        Encoding::Bytes if length <= EMBEDDED_BYTES_MAX => "embstr",
+        Encoding::Bytes | Encoding::Spliced => "raw",
+    };
+    let idle_seconds = entry.idle_ms / 1_000;
+    let lru = (now.0 / 1_000).saturating_sub(idle_seconds) & 0x00FF_FFFF;
+    reply.simple(&format!(
+        "Value at:0x{:x} refcount:1 encoding:{encoding} serializedlength:{length} lru:{lru} \
+         lru_seconds_idle:{idle_seconds} version:{} memory:{}",
+        key.hash, entry.version, entry.memory_bytes,
+    ));
+}
+
+/// The longest string that Redis would keep in one piece with its header.
+const EMBEDDED_BYTES_MAX: usize = 44;
+
+fn answer(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    join::check_parts(input.parts)?;
+    let args = input.args;
+    match subcommand(args)? {
+        "help" => explain(reply),
+        "object" => {
+            let part = input.parts.iter().find(|part| !part.bytes.is_empty()).ok_or(Failure::NO_SUCH_KEY)?;
+            reply.buffer().extend(part.bytes);
+        }
+        "stringmatch-len" => {
+            reply.integer(i64::from(glob::matches(args[2], args[3], glob::Case::Sensitive)));
+        }
+        _ => reply.ok(),
+    }
+    Ok(())
+}
+
+fn explain(reply: &mut Reply<'_>) {
+    let lines = [
+        "CHECK",
+        "    Walk every shard and stop the server if anything in it is not as it must be.",
+        "OBJECT <key>",
+        "    Show how <key> and its value are kept.",
+        "SET-ACTIVE-EXPIRE <0|1>",
+        "    With 0, keys whose time is over are removed only when somebody asks for them.",
+        "SLEEP <seconds>",
+        "    Stop all shards for <seconds>. Decimals allowed.",
+        "STRINGMATCH-LEN <pattern> <string>",
+        "    Return whether <string> matches <pattern>.",
+    ];
+    help::help("DEBUG", &lines, reply);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::testing::Rig;
+
+    fn rig(access: DebugAccess) -> Rig {
+        let mut rig = Rig::new(3);
+        rig.configure(|config| config.enable_debug_command = access);
+        rig
+    }
+
+    #[test]
+    fn strangers_are_refused() {
+        for (access, address, is_refused) in [
+            (DebugAccess::No, "127.0.0.1:1", true),
+            (DebugAccess::Yes, "10.0.0.1:1", false),
+            (DebugAccess::Local, "127.0.0.1:1", false),
+        ] {
+            let mut rig = rig(access);
+            rig.client().address = address.parse().expect("an address");
+            let reply = rig.reply("DEBUG SLEEP 0");
+            assert_eq!(reply.starts_with("-ERR DEBUG command not allowed."), is_refused, "{access:?} {address}");
+        }
+    }
+
+    #[test]
+    fn keys_are_described_by_the_shard_that_has_them() {
+        let mut rig = rig(DebugAccess::Yes);
+        rig.reply("SET k 12");
+        let reply = rig.reply("DEBUG OBJECT k");
+        assert!(reply.starts_with("+Value at:0x") && reply.contains(" encoding:int serializedlength:2 "), "{reply}");
+        assert_eq!(rig.reply("DEBUG OBJECT none"), "-ERR no such key");
+    }
+
+    #[test]
+    fn subcommands_are_few() {
+        let mut rig = rig(DebugAccess::Yes);
+        for (line, reply) in [
+            ("DEBUG CHECK", "+OK"),
+            ("DEBUG STRINGMATCH-LEN a*c abc", ":1"),
+            ("DEBUG STRINGMATCH-LEN a*c abd", ":0"),
+            ("DEBUG SET-ACTIVE-EXPIRE 0", "+OK"),
+            ("DEBUG JMAP", "-ERR unknown subcommand or wrong number of arguments for 'JMAP'. Try DEBUG HELP."),
+        ] {
+            assert_eq!(rig.reply(line), reply, "{line}");
+        }
+        assert!(rig.threads.iter().all(|thread| !thread.expires_actively));
+        assert!(rig.reply("DEBUG HELP").starts_with("*13 +DEBUG <subcommand>"));
+    }
+}

@@ -1,0 +1,351 @@
+//! LATENCY: how long commands take, and when the server was slow.
+
+use std::fmt::Write;
+
+use locksley_wire::resp::Reply;
+
+use super::pack::{Reader, write_number};
+use super::report;
+use crate::command::context::Context;
+use crate::command::failure::Failure;
+use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, ReplyPart, Run};
+use crate::command::table::{Entry, table};
+use crate::command::{help, join};
+use crate::observe::CommandCounters;
+use crate::observe::events::{Event, History, Sample};
+use crate::observe::histogram::upper_bound;
+
+pub(super) static LATENCY: Command = Command {
+    name: "latency",
+    arity: -2,
+    flags: Flags::empty(),
+    summary: "A container for commands on latency",
+    complexity: "Depends on subcommand",
+    run: Run::Container(&[DOCTOR, GRAPH, HELP, HISTOGRAM, HISTORY, LATEST, RESET]),
+    ..SUBCOMMAND
+};
+
+/// What the subcommands share.
+const SUBCOMMAND: Command = Command {
+    name: "",
+    arity: 2,
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::LOADING).union(Flags::STALE),
+    keys: Keys::None,
+    categories: &[],
+    group: Group::Server,
+    since: "2.8.13",
+    summary: "",
+    complexity: "O(1)",
+    syntax: "",
+    run: Run::Home(help),
+};
+
+const DOCTOR: Command = Command {
+    name: "doctor",
+    summary: "Returns what slow moments there were, in words",
+    run: Run::Every { part: events_part, join: doctor },
+    ..SUBCOMMAND
+};
+
+const GRAPH: Command = Command {
+    name: "graph",
+    arity: 3,
+    summary: "Draws the slow moments of one kind",
+    syntax: "event",
+    run: Run::Every { part: events_part, join: graph },
+    ..SUBCOMMAND
+};
+
+const HELP: Command = Command {
+    name: "help",
+    flags: Flags::LOADING.union(Flags::STALE),
+    summary: "Says what the subcommands do",
+    ..SUBCOMMAND
+};
+
+const HISTOGRAM: Command = Command {
+    name: "histogram",
+    arity: -2,
+    since: "7.0.0",
+    summary: "Returns how many calls of each command took how long at most",
+    complexity: "O(N), N the number of commands asked for",
+    syntax: "[command [command ...]]",
+    run: Run::Every { part: report::part, join: histogram },
+    ..SUBCOMMAND
+};
+
+const HISTORY: Command = Command {
+    name: "history",
+    arity: 3,
+    summary: "Returns the slow moments of one kind",
+    syntax: "event",
+    run: Run::Every { part: events_part, join: history },
+    ..SUBCOMMAND
+};
+
+const LATEST: Command = Command {
+    name: "latest",
+    summary: "Returns the last slow moment of each kind, and the longest",
+    run: Run::Every { part: events_part, join: latest },
+    ..SUBCOMMAND
+};
+
+const RESET: Command = Command {
+    name: "reset",
+    arity: -2,
+    summary: "Forgets the slow moments, or those of some kinds",
+    syntax: "[event [event ...]]",
+    run: Run::Every { part: reset_part, join: reset },
+    ..SUBCOMMAND
+};
+
+/// All kinds of events: the longest, the number of samples, the samples.
+fn events_part(context: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    for event in Event::ALL {
+        let history = context.thread.events.history(event);
+        write_number(history.millis_max(), reply.buffer());
+        write_number(history.samples().len() as u64, reply.buffer());
+        for sample in history.samples() {
+            write_number(sample.second, reply.buffer());
+            write_number(sample.millis, reply.buffer());
+        }
+    }
+    Ok(())
+}
+
+/// The kinds of which there were any, with what all shards know.
+fn histories(parts: &[ReplyPart<'_>]) -> Vec<(&'static str, History)> {
+    let mut readers: Vec<_> = parts.iter().map(|part| Reader::new(part.bytes)).collect();
+    let mut histories = Vec::new();
+    for event in Event::ALL {
+        let (mut samples, mut millis_max) = (Vec::new(), 0);
+        for reader in &mut readers {
+            millis_max = reader.number().max(millis_max);
+            samples.extend((0..reader.number()).map(|_| Sample { second: reader.number(), millis: reader.number() }));
+        }
+        if !samples.is_empty() {
+            histories.push((event.name(), History::merge(samples, millis_max)));
+        }
+    }
+    histories
+}
+
+fn find(parts: &[ReplyPart<'_>], name: &[u8]) -> Option<History> {
+    let is_meant = |(known, _): &(&str, History)| name.eq_ignore_ascii_case(known.as_bytes());
+    histories(parts).into_iter().find(is_meant).map(|(_, history)| history)
+}
+
+fn latest(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let histories = histories(input.parts);
+    reply.array(histories.len());
+    for (name, history) in histories {
+        let last = history.samples().last().expect("a history that is shown has a sample");
+        reply.array(4);
+        reply.bulk(name.as_bytes());
+        for number in [last.second, last.millis, history.millis_max()] {
+            reply.integer(number as i64);
+        }
+    }
+    Ok(())
+}
+
+fn history(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let history = find(input.parts, input.args[2]).unwrap_or_default();
+    reply.array(history.samples().len());
+    for sample in history.samples() {
+        reply.array(2);
+        reply.integer(sample.second as i64);
+        reply.integer(sample.millis as i64);
+    }
+    Ok(())
+}
+
+/// Lines of a graph.
+const GRAPH_HEIGHT: u64 = 4;
+
+/// Newest samples that a graph shows.
+const GRAPH_WIDTH: usize = 80;
+
+fn graph(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let name = String::from_utf8_lossy(input.args[2]);
+    let Some(history) = find(input.parts, input.args[2]) else {
+        return Err(Failure::new(format_args!("ERR No samples available for event '{name}'")));
+    };
+    reply.verbatim("txt", draw(&name, &history).as_bytes());
+    Ok(())
+}
+
+/// A column for each sample, as high as it was long.
+fn draw(name: &str, history: &History) -> String {
+    let skipped = history.samples().len().saturating_sub(GRAPH_WIDTH);
+    let millis: Vec<u64> = history.samples().skip(skipped).map(|sample| sample.millis).collect();
+    let (high, low) = (millis.iter().max().copied().unwrap_or(0), millis.iter().min().copied().unwrap_or(0));
+    let mut text = format!("{name} - high {high} ms, low {low} ms (all time high {} ms)\n", history.millis_max());
+    text.push_str(&"-".repeat(80));
+    text.push('\n');
+    for level in (1..=GRAPH_HEIGHT).rev() {
+        let mark = |millis: &u64| if millis * GRAPH_HEIGHT >= level * high.max(1) { '#' } else { ' ' };
+        let line: String = millis.iter().map(mark).collect();
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text.push_str(&"_".repeat(millis.len()));
+    text.push('\n');
+    text
+}
+
+fn doctor(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let mut text = String::new();
+    for (name, history) in histories(input.parts) {
+        let count = history.samples().len() as u64;
+        let mean = history.samples().map(|sample| sample.millis).sum::<u64>() / count.max(1);
+        writeln!(
+            text,
+            "* {name}: {count} slow moments, {mean} ms on average, {} ms at worst. SLOWLOG GET names the commands.",
+            history.millis_max()
+        )
+        .expect("a string takes all that is written");
+    }
+    if text.is_empty() {
+        text.push_str(
+            "No slow moment was seen. They are looked for when latency-monitor-threshold is above 0: it is the number \
+             of milliseconds from which on a command is slow.\n",
+        );
+    }
+    reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+fn reset_part(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    for event in Event::ALL {
+        let is_meant =
+            args.len() == 2 || args[2..].iter().any(|name| name.eq_ignore_ascii_case(event.name().as_bytes()));
+        let was_forgotten = is_meant && context.thread.events.forget(event);
+        write_number(u64::from(was_forgotten), reply.buffer());
+    }
+    Ok(())
+}
+
+/// How many kinds were forgotten on any shard.
+fn reset(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    join::check_parts(input.parts)?;
+    let mut readers: Vec<_> = input.parts.iter().map(|part| Reader::new(part.bytes)).collect();
+    let forgotten = Event::ALL.iter().filter(|_| readers.iter_mut().map(Reader::number).sum::<u64>() > 0);
+    let count = forgotten.count();
+    reply.integer(count as i64);
+    Ok(())
+}
+
+fn histogram(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let total = report::total(&report::read_all(input.parts)?);
+    let entries = table().entries().iter().zip(&total.commands).filter(|(_, command)| command.calls > 0);
+    let found: Vec<_> = entries.filter(|(entry, _)| is_asked(**entry, &input.args[2..])).collect();
+    reply.map(found.len());
+    for (entry, command) in found {
+        reply.bulk(entry.full_name().as_bytes());
+        write_histogram(command, reply);
+    }
+    Ok(())
+}
+
+/// Whether the names of a request, possibly none, mean `entry`; a container's name means its subcommands.
+fn is_asked(entry: Entry, names: &[&[u8]]) -> bool {
+    let full_name = entry.full_name();
+    let is_meant = |name: &&[u8]| {
+        let container = entry.container.is_some_and(|container| name.eq_ignore_ascii_case(container.name.as_bytes()));
+        container || name.eq_ignore_ascii_case(full_name.as_bytes())
+    };
+    names.is_empty() || names.iter().any(is_meant)
+}
+
+/// The least bucket that is shown: what took a microsecond or less.
+const FIRST_BUCKET: usize = 10;
+
+/// Calls, and for each bucket in which some fell how many took that many microseconds at most.
+fn write_histogram(command: &CommandCounters, reply: &mut Reply<'_>) {
+    let mut shown: Vec<(u64, u64)> = Vec::new();
+    let mut count = 0;
+    for (bucket, calls) in command.histogram.buckets().iter().enumerate() {
+        count += calls;
+        let last = shown.last().map_or(0, |(_, count)| *count);
+        if bucket >= FIRST_BUCKET && count > last {
+            shown.push((upper_bound(bucket) / 1_000, count));
+        }
+    }
+    reply.map(2);
+    reply.bulk(b"calls");
+    reply.integer(command.calls as i64);
+    reply.bulk(b"histogram_usec");
+    reply.map(shown.len());
+    for (micros, count) in shown {
+        reply.integer(micros as i64);
+        reply.integer(count as i64);
+    }
+}
+
+fn help(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let lines = [
+        "DOCTOR",
+        "    Return what slow moments there were, in words.",
+        "GRAPH <event>",
+        "    Draw the slow moments of the kind <event>.",
+        "HISTOGRAM [COMMAND ...]",
+        "    Return how many calls of the commands (default: all) took how many microseconds at most.",
+        "HISTORY <event>",
+        "    Return the slow moments of the kind <event>.",
+        "LATEST",
+        "    Return the last slow moment of each kind, and the longest.",
+        "RESET [<event> ...]",
+        "    Forget the slow moments of these kinds (default: all).",
+    ];
+    help::help("LATENCY", &lines, reply);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::testing::{Rig, check};
+
+    #[test]
+    fn without_slow_moments_there_is_nothing_to_show() {
+        check(&[
+            ("LATENCY LATEST", "*0"),
+            ("LATENCY HISTORY command", "*0"),
+            ("LATENCY RESET", ":0"),
+            ("LATENCY GRAPH command", "-ERR No samples available for event 'command'"),
+            ("LATENCY HISTOGRAM nothing", "*0"),
+        ]);
+    }
+
+    #[test]
+    fn slow_moments_of_all_shards_are_one_history() {
+        let mut rig = Rig::new(3);
+        for (shard, (second, millis)) in [(7, 20), (6, 40), (7, 10)].into_iter().enumerate() {
+            rig.threads[shard].events.note(Event::Command, Sample { second, millis });
+        }
+        assert_eq!(rig.reply("LATENCY LATEST"), "*1 *4 $7 command :7 :20 :40");
+        assert_eq!(rig.reply("LATENCY HISTORY COMMAND"), "*2 *2 :6 :40 *2 :7 :20");
+        assert!(rig.reply("LATENCY GRAPH command").contains("command - high 40 ms, low 20 ms (all time high 40 ms)"));
+        assert!(rig.reply("LATENCY DOCTOR").contains("command: 2 slow moments, 30 ms on average"));
+        assert_eq!(rig.reply("LATENCY RESET fast-command"), ":0");
+        assert_eq!(rig.reply("LATENCY RESET command"), ":1");
+        assert_eq!(rig.reply("LATENCY LATEST"), "*0");
+    }
+
+    #[test]
+    fn histograms_count_up_by_powers_of_two() {
+        let mut command = CommandCounters { calls: 4, ..CommandCounters::default() };
+        for nanos in [500, 900, 1_500, 33_000] {
+            command.histogram.record(nanos, 1);
+        }
+        let mut out = Vec::new();
+        write_histogram(&command, &mut Reply::new(&mut out, locksley_wire::resp::Protocol::Resp2));
+        let text = out.escape_ascii().to_string().replace("\\r\\n", " ");
+        assert_eq!(text, "*4 $5 calls :4 $14 histogram_usec *6 :1 :2 :2 :3 :65 :4 ");
+        let mut rig = Rig::new(3);
+        rig.reply("SET a 1");
+        rig.reply("CLIENT ID");
+        assert!(rig.reply("LATENCY HISTOGRAM set client").starts_with("*4 $3 set *4 $5 calls :1 "));
+    }
+}
