@@ -47,7 +47,7 @@ use supply::Supply;
 pub const PAGE_BYTES: usize = 1 << 20;
 
 /// Units of a page.
-const PAGE_UNITS: u32 = (PAGE_BYTES / UNIT_BYTES) as u32;
+pub(crate) const PAGE_UNITS: u32 = (PAGE_BYTES / UNIT_BYTES) as u32;
 
 /// The granularity in which memory is committed.
 const FRAME_BYTES: usize = 4096;
@@ -249,11 +249,18 @@ impl Slab {
 
     /// The first live cell of page `page` that starts at `offset` units from the page's start or later.
     pub fn next_live(&self, page: u32, offset: u32) -> Option<Cell> {
+        self.next_live_before(page, offset, PAGE_UNITS)
+    }
+
+    /// As [`Slab::next_live`], of the cells that start before `end`.
+    pub fn next_live_before(&self, page: u32, offset: u32, end: u32) -> Option<Cell> {
         let record = self.supply.pages.get(page as usize)?;
         let start = match record.used_as {
             Use::Cells(class) => {
-                let units = self.classes[usize::from(class)].units;
-                record.next_live(offset.div_ceil(units))? * units
+                let class = &self.classes[usize::from(class)];
+                // The first cells that start at `offset` and at `end`, or after.
+                let (first, last) = (class.index(offset + class.units - 1), class.index(end + class.units - 1));
+                record.next_live_before(first, last)? * class.units
             }
             Use::Extent(_) if offset == 0 => 0,
             _ => return None,

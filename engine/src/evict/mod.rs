@@ -1,26 +1,43 @@
 //! Eviction: which entry goes when a write needs memory that is not there.
 //!
-//! A policy is a file here. It sees the shard through [`Store`] and keeps what it must
-//! know of an entry in 19 access bits of the item's header, whose meaning is the policy's own:
+//! A policy sees the shard through [`Store`] and keeps what it must know of an entry in 19 access bits of
+//! the item's header (`access.rs`). A read calls [`Evictor::touched`], which is a few instructions; a new entry calls
+//! [`Evictor::inserted`]; an entry that moves to another cell keeps its bits and calls [`Evictor::moved`]. A
+//! write that finds the memory used up calls [`Evictor::evict`] until there is room: each call looks at a
+//! bounded number of entries and evicts one, if the policy allows any.
 //!
 //! ```text
-//! LFU             | counter: 8 | minutes of its last decay: 11 |
-//! S3-FIFO         | frequency: 2 | in the small queue: 1 | last use, 8 s: 16 |
-//! all others      | last use in seconds: 19 |
+//! allkeys-s3fifo               s3fifo.rs   recent.rs, ghost.rs, hand.rs
+//! allkeys-lru, volatile-lru    lru.rs
+//! allkeys-lfu, volatile-lfu    lfu.rs
+//! volatile-ttl                 ttl.rs
+//! allkeys-fifo                 the hand alone
+//! allkeys-random, volatile-random, noeviction     nothing
 //! ```
-//!
-//! A read calls [`Evictor::touched`], which is a few instructions; a new entry calls [`Evictor::inserted`];
-//! an entry that moves to another cell keeps its bits and calls [`Evictor::moved`]. A write that finds the
-//! memory used up calls [`Evictor::evict`] until there is room: each call looks at a bounded number of
-//! entries and evicts one, if the policy allows any.
+
+mod access;
+mod ghost;
+mod hand;
+mod lfu;
+mod lru;
+mod recent;
+mod s3fifo;
+#[cfg(test)]
+mod tests;
+mod ttl;
 
 use crate::cell::Cell;
 use crate::policy::Policy;
 use crate::slab::Slab;
 use crate::time::Millis;
+pub(crate) use access::ACCESS_BITS;
+use access::Meaning;
+use hand::Hand;
+use lru::Candidates;
+use s3fifo::S3fifo;
 
-/// Bits of a header that belong to the policy.
-pub(crate) const ACCESS_BITS: u32 = 19;
+/// Draws that may fail before a policy gives up: a draw can meet a stale reference.
+const DRAWS_MAX: u32 = 64;
 
 /// What eviction sees of its shard, and does to it.
 pub(crate) trait Store {
@@ -62,83 +79,167 @@ pub(crate) struct EvictOptions {
     pub(crate) seed: u64,
 }
 
+/// Which entries a sampling policy may evict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pool {
+    All,
+    Expiring,
+}
+
+impl Pool {
+    /// Some entry of the pool; `None` if a few draws met none.
+    fn draw(self, store: &impl Store, random: &mut impl FnMut() -> u64) -> Option<Cell> {
+        (0..DRAWS_MAX).find_map(|_| match self {
+            Pool::All => store.sample(random()),
+            Pool::Expiring => store.sample_expiring(random()),
+        })
+    }
+
+    fn has(self, store: &impl Store, cell: Cell) -> bool {
+        self == Pool::All || store.expiry(cell).is_some()
+    }
+}
+
+/// An entry to be evicted.
+#[derive(Clone, Copy, Debug)]
+struct Victim {
+    cell: Cell,
+    /// Whether its key goes into the ghost.
+    is_remembered: bool,
+}
+
+impl Victim {
+    fn of(cell: Cell) -> Victim {
+        Victim { cell, is_remembered: false }
+    }
+}
+
 /// The policy in force and its state.
 #[derive(Debug)]
 pub(crate) struct Evictor {
     options: EvictOptions,
-    random: u64,
+    meaning: Meaning,
+    random: Random,
+    s3fifo: S3fifo,
+    candidates: Candidates,
+    hand: Hand,
 }
 
 impl Evictor {
     /// The policy of `options` with no memory of entries.
     pub(crate) fn new(options: EvictOptions) -> Evictor {
-        Evictor { options, random: options.seed | 1 }
+        Evictor {
+            options,
+            meaning: meaning(options),
+            random: Random(options.seed | 1),
+            s3fifo: S3fifo::new(),
+            candidates: Candidates::default(),
+            hand: Hand::default(),
+        }
     }
 
     /// Takes new options; entries keep the access bits they have, whatever policy wrote them.
     pub(crate) fn reconfigure(&mut self, options: EvictOptions) {
+        if options.policy != self.options.policy || options.is_limited != self.options.is_limited {
+            self.s3fifo.clear();
+            self.candidates.clear();
+        }
         self.options = options;
+        self.meaning = meaning(options);
     }
 
     /// The access bits of an entry that was used at `now`, having had the bits `access`.
     #[inline]
-    pub(crate) fn touched(&mut self, _access: u32, now: Millis) -> u32 {
-        (now.0 / 1000) as u32 & ((1 << ACCESS_BITS) - 1)
+    pub(crate) fn touched(&mut self, access: u32, now: Millis) -> u32 {
+        self.meaning.touched(access, now, || self.random.next())
     }
 
     /// The access bits of an entry that is new in `cell`; `hash` is its key's.
     #[inline]
-    pub(crate) fn inserted(&mut self, _cell: Cell, _hash: u64, now: Millis) -> u32 {
-        self.touched(0, now)
+    pub(crate) fn inserted(&mut self, cell: Cell, hash: u64, now: Millis) -> u32 {
+        let access = self.meaning.born(now);
+        if self.keeps_queues() { self.s3fifo.inserted(cell, hash, access) } else { access }
     }
 
     /// An entry with the bits `access` moved to the cell `target`; returns its bits there.
     #[inline]
-    pub(crate) fn moved(&mut self, _target: Cell, access: u32) -> u32 {
+    pub(crate) fn moved(&mut self, target: Cell, access: u32) -> u32 {
+        if self.keeps_queues() {
+            self.s3fifo.moved(target, access);
+        }
         access
     }
 
     /// Evicts one entry by the policy; `false` if there is none that may go.
-    pub(crate) fn evict(&mut self, store: &mut impl Store, _now: Millis) -> bool {
-        for _ in 0..64 {
-            let random = self.random();
-            let victim = match self.options.policy {
-                Policy::Noeviction => None,
-                Policy::VolatileLru | Policy::VolatileLfu | Policy::VolatileRandom => store.sample_expiring(random),
-                Policy::VolatileTtl => store.sample_soonest(random),
-                _ => store.sample(random),
-            };
-            if let Some(victim) = victim {
-                store.evict(victim);
-                return true;
-            }
+    pub(crate) fn evict(&mut self, store: &mut impl Store, now: Millis) -> bool {
+        let Some(victim) = self.victim(store, now) else { return false };
+        if victim.is_remembered {
+            self.s3fifo.remember(store.hash(victim.cell));
         }
-        false
+        store.evict(victim.cell);
+        true
     }
 
     /// Forgets all entries: they are gone.
-    pub(crate) fn clear(&mut self) {}
+    pub(crate) fn clear(&mut self) {
+        self.s3fifo.clear();
+        self.candidates.clear();
+    }
 
     /// Milliseconds since the entry was last used, as far as the bits tell.
     pub(crate) fn idle_ms(&self, access: u32, now: Millis) -> u64 {
-        u64::from(((now.0 / 1000) as u32).wrapping_sub(access) & ((1 << ACCESS_BITS) - 1)) * 1000
+        self.meaning.idle_ms(access, now)
     }
 
     /// The logarithmic use counter at `now`, of the LFU policies; 0 for others.
-    pub(crate) fn frequency(&self, _access: u32, _now: Millis) -> u8 {
-        0
+    pub(crate) fn frequency(&self, access: u32, now: Millis) -> u8 {
+        self.meaning.counter(access, now) as u8
     }
 
     /// Memory that the policy's own records take.
     pub(crate) fn resident_bytes(&self) -> u64 {
-        0
+        self.s3fifo.resident_bytes()
     }
 
-    fn random(&mut self) -> u64 {
-        // Xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled" (2016).
-        self.random ^= self.random >> 12;
-        self.random ^= self.random << 25;
-        self.random ^= self.random >> 27;
-        self.random.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    #[inline]
+    fn keeps_queues(&self) -> bool {
+        self.meaning == Meaning::Queues && self.options.is_limited
+    }
+
+    fn victim(&mut self, store: &mut impl Store, now: Millis) -> Option<Victim> {
+        let Evictor { meaning, random, s3fifo, candidates, hand, .. } = self;
+        let count = self.options.sample_count.max(1);
+        let mut random = || random.next();
+        let cell = match self.options.policy {
+            Policy::AllkeysS3fifo => return s3fifo.victim(store),
+            Policy::AllkeysLru => candidates.victim(store, Pool::All, count, now, random),
+            Policy::VolatileLru => candidates.victim(store, Pool::Expiring, count, now, random),
+            Policy::AllkeysLfu => lfu::victim(store, Pool::All, count, *meaning, now, random),
+            Policy::VolatileLfu => lfu::victim(store, Pool::Expiring, count, *meaning, now, random),
+            Policy::AllkeysRandom => Pool::All.draw(store, &mut random),
+            Policy::VolatileRandom => Pool::Expiring.draw(store, &mut random),
+            Policy::VolatileTtl => ttl::victim(store, count, random),
+            Policy::AllkeysFifo => hand.next(store.slab()),
+            Policy::Noeviction => None,
+        };
+        cell.map(Victim::of)
+    }
+}
+
+fn meaning(options: EvictOptions) -> Meaning {
+    Meaning::of(options.policy, options.lfu_log_factor, options.lfu_decay_minutes)
+}
+
+/// Xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled" (2016).
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    #[inline]
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 }

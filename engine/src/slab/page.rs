@@ -111,15 +111,20 @@ impl Page {
         self.live_bits.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
     }
 
-    /// The first live cell from `index` on.
-    pub(super) fn next_live(&self, index: u32) -> Option<u32> {
-        let mut word = index as usize / 64;
-        let mut bits = *self.live_bits.get(word)? >> (index % 64) << (index % 64);
+    /// The first live cell from `index` on and before `end`.
+    pub(super) fn next_live_before(&self, index: u32, end: u32) -> Option<u32> {
+        let end = end.min(self.cells);
+        let mut word = index / 64;
+        let mut bits = *self.live_bits.get(word as usize)? >> (index % 64) << (index % 64);
         while bits == 0 {
             word += 1;
-            bits = *self.live_bits.get(word)?;
+            if word * 64 >= end {
+                return None;
+            }
+            bits = self.live_bits[word as usize];
         }
-        Some(word as u32 * 64 + bits.trailing_zeros())
+        let found = word * 64 + bits.trailing_zeros();
+        (found < end).then_some(found)
     }
 
     /// The last live cell.
@@ -205,11 +210,13 @@ mod tests {
         }
         let mut live = Vec::new();
         let mut from = 0;
-        while let Some(index) = page.next_live(from) {
+        while let Some(index) = page.next_live_before(from, 1024) {
             live.push(index);
             from = index + 1;
         }
         assert_eq!(live, [5, 102, 199, 296]);
+        assert_eq!(page.next_live_before(6, 102), None);
+        assert_eq!(page.next_live_before(6, 103), Some(102));
         assert_eq!(page.last_live(), Some(296));
         assert_eq!(page.last_live_below(296), Some(199));
         assert_eq!(page.last_live_below(5), None);
