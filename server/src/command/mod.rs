@@ -5,6 +5,7 @@
 //! it to the shard that owns its keys.
 
 pub(crate) mod bits;
+pub(crate) mod cluster;
 pub(crate) mod connection;
 pub(crate) mod context;
 pub(crate) mod effect;

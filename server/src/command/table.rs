@@ -6,11 +6,11 @@
 use std::sync::OnceLock;
 
 use super::row::{Command, Run};
-use super::{bits, connection, keys, server, strings};
+use super::{bits, cluster, connection, keys, server, strings};
 
 /// Every group's list; a new group is one line here, a new command one line in its group's list.
 static GROUPS: &[&[&Command]] =
-    &[bits::COMMANDS, connection::COMMANDS, keys::COMMANDS, server::COMMANDS, strings::COMMANDS];
+    &[bits::COMMANDS, cluster::COMMANDS, connection::COMMANDS, keys::COMMANDS, server::COMMANDS, strings::COMMANDS];
 
 /// Slots of the name table: a power of two, sparse.
 const SLOT_COUNT: usize = 1024;

@@ -6,7 +6,7 @@
 //! comparing it with the system's clock over a few milliseconds; where the processor does not promise a constant
 //! rate, the system's clock is read instead.
 //!
-//! Source: Intel SDM volume 3, 18.17.1 "Invariant TSC" (CPUID leaf 8000_0007h, EDX bit 8; AMD defines the same bit).
+//! Source: Intel SDM volume 3, 18.17.1 "Invariant TSC" (CPUID leaf 0x80000007, EDX bit 8; AMD defines the same bit).
 #![expect(unsafe_code, reason = "reading the time-stamp counter is an intrinsic marked unsafe")]
 
 use std::sync::OnceLock;

@@ -99,7 +99,7 @@ impl Events {
     /// Forgets one kind; returns whether there was something to forget.
     pub(crate) fn forget(&mut self, event: Event) -> bool {
         let history = std::mem::take(&mut self.histories[event as usize]);
-        history.samples.len() > 0
+        !history.samples.is_empty()
     }
 }
 

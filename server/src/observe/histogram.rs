@@ -21,8 +21,8 @@ impl Default for Histogram {
 
 impl Histogram {
     /// A histogram with these counts.
-    pub(crate) fn from_buckets(buckets: [u64; BUCKET_COUNT]) -> Histogram {
-        Histogram { buckets }
+    pub(crate) fn from_buckets(buckets: &[u64; BUCKET_COUNT]) -> Histogram {
+        Histogram { buckets: *buckets }
     }
 
     /// Counts `times` durations of `nanos` each.

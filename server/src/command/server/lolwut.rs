@@ -1,5 +1,7 @@
 //! LOLWUT: an archer's target, with arrows where chance puts them, and the version below.
 
+use std::fmt::Write;
+
 use locksley_wire::number::parse_i64;
 use locksley_wire::resp::Reply;
 
@@ -40,7 +42,7 @@ fn lolwut(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> O
     let (default, most) = ARROW_COUNT;
     let count = words.first().map_or(Some(default), |word| parse_i64(word)).ok_or(Failure::NOT_INTEGER)?;
     let mut text = target(count.clamp(0, most), &mut context.thread.random);
-    text.push_str(&format!("\nRedis ver. {REDIS_VERSION} (Locksley {LOCKSLEY_VERSION})\n"));
+    writeln!(text, "\nRedis ver. {REDIS_VERSION} (Locksley {LOCKSLEY_VERSION})").expect("a string takes all");
     reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
@@ -57,8 +59,12 @@ fn target(arrow_count: i64, random: &mut Random) -> String {
             *shaft = if index == 3 { b'>' } else { b'-' };
         }
     }
-    let lines = lines.into_iter().map(|line| String::from_utf8(line).expect("the target is drawn in ASCII"));
-    lines.map(|line| format!("{}\n", line.trim_end())).collect()
+    let mut text = String::new();
+    for line in lines {
+        text += String::from_utf8(line).expect("the target is drawn in ASCII").trim_end();
+        text.push('\n');
+    }
+    text
 }
 
 /// What the target looks like so far from its middle.

@@ -1,5 +1,7 @@
 //! MEMORY: where the memory is.
 
+use std::fmt::Write;
+
 use locksley_engine::Touch;
 use locksley_wire::number::parse_i64;
 use locksley_wire::resp::Reply;
@@ -251,7 +253,7 @@ fn advice(shards: &[Report], total: &Numbers, maxmemory: u64, resident: u64) -> 
             human(least)
         ));
     }
-    lines.iter().map(|line| format!("* {line}\n")).collect()
+    lines.iter().flat_map(|line| ["* ", line, "\n"]).collect()
 }
 
 fn malloc_stats(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
@@ -266,8 +268,11 @@ fn malloc_stats(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
             numbers.memory_tables,
             numbers.memory_bookkeeping,
         ];
-        let columns: String = columns.iter().map(|bytes| format!("{:>12}", human(*bytes))).collect();
-        text.push_str(&format!("{:>5}{columns}\n", shard.shard));
+        write!(text, "{:>5}", shard.shard).expect("a string takes all that is written");
+        for bytes in columns {
+            write!(text, "{:>12}", human(bytes)).expect("a string takes all that is written");
+        }
+        text.push('\n');
     }
     reply.verbatim("txt", text.as_bytes());
     Ok(())

@@ -7,6 +7,13 @@ pub(super) fn write_number(number: u64, out: &mut Vec<u8>) {
     out.extend(number.to_le_bytes());
 }
 
+/// Appends several numbers.
+pub(super) fn write_numbers(numbers: &[u64], out: &mut Vec<u8>) {
+    for number in numbers {
+        write_number(*number, out);
+    }
+}
+
 /// Appends a string of bytes.
 pub(super) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     write_number(bytes.len() as u64, out);

@@ -24,7 +24,7 @@ impl Usage {
     /// Reads a line of `/proc/PID/stat`: the name in brackets may hold anything, so what counts begins behind the
     /// last bracket.
     ///
-    /// Source: proc_pid_stat(5), fields 14, 15 and 24.
+    /// Source: `proc_pid_stat(5)`, fields 14, 15 and 24.
     fn parse(line: &str, ticks_per_second: u64, page_bytes: u64) -> Usage {
         let fields: Vec<&str> = line.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let field = |number: usize| fields.get(number - 3).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);

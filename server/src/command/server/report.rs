@@ -4,7 +4,7 @@
 //! A report travels as the bytes of a [`ReplyPart`]: a mark, then integers of 8 bytes and strings with their length,
 //! in the order in which both sides list them. Both sides are one program, so there is no version.
 
-use super::pack::{Reader, write_number, write_text};
+use super::pack::{Reader, write_number, write_numbers, write_text};
 use crate::client::Door;
 use crate::command::context::Context;
 use crate::command::failure::Failure;
@@ -248,7 +248,7 @@ impl Report {
         self.numbers.write(out);
         write_number(self.databases.len() as u64, out);
         for database in &self.databases {
-            [database.keys, database.expiring, database.ttl_sum].map(|number| write_number(number, out));
+            write_numbers(&[database.keys, database.expiring, database.ttl_sum], out);
         }
         write_number(self.commands.len() as u64, out);
         for command in &self.commands {
@@ -341,8 +341,8 @@ fn write_command(command: &CommandCounters, out: &mut Vec<u8>) {
     let is_used = command.calls + command.rejected + command.failed > 0;
     write_number(u64::from(is_used), out);
     if is_used {
-        [command.calls, command.nanos, command.rejected, command.failed].map(|number| write_number(number, out));
-        command.histogram.buckets().map(|count| write_number(count, out));
+        write_numbers(&[command.calls, command.nanos, command.rejected, command.failed], out);
+        write_numbers(command.histogram.buckets(), out);
     }
 }
 
@@ -355,7 +355,7 @@ fn read_command(reader: &mut Reader<'_>) -> CommandCounters {
         nanos: reader.number(),
         rejected: reader.number(),
         failed: reader.number(),
-        histogram: Histogram::from_buckets([(); BUCKET_COUNT].map(|()| reader.number())),
+        histogram: Histogram::from_buckets(&[(); BUCKET_COUNT].map(|()| reader.number())),
     }
 }
 
