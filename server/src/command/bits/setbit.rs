@@ -1,6 +1,6 @@
 //! SETBIT: writes one bit of a value.
 
-use locksley_engine::{Op, Touch};
+use locksley_engine::{Encoding, Op, Touch};
 use locksley_wire::resp::Reply;
 
 use super::offset::bit_offset;
@@ -36,13 +36,16 @@ fn setbit(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> O
     let (offset, shift) = ((bit_offset / 8) as usize, 7 - bit_offset % 8);
     let key = context.key(args[1]);
     let now = context.now();
-    let old = match context.shard().get(key, now, Touch::Leave) {
-        Some(entry) => string_value(&entry)?.text().get(offset).copied(),
-        None => None,
+    let (old, is_spliced) = match context.shard().get(key, now, Touch::Leave) {
+        Some(entry) => {
+            let byte = string_value(&entry)?.text().get(offset).copied();
+            (byte, entry.encoding == Encoding::Spliced)
+        }
+        None => (None, false),
     };
     let old_byte = old.unwrap_or(0);
     let byte = old_byte & !(1 << shift) | bit << shift;
-    if old != Some(byte) {
+    if old != Some(byte) || !is_spliced {
         context.shard().apply(Op::Splice { key, offset, bytes: &[byte] }, now)?;
     }
     reply.integer(i64::from(old_byte >> shift & 1));

@@ -5,6 +5,7 @@ use locksley_wire::resp::Reply;
 
 use crate::command::context::Context;
 use crate::command::failure::Failure;
+use crate::command::help::help as write_help;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
 use crate::command::string_value::string_value;
 
@@ -131,7 +132,6 @@ fn freq(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
 
 fn help(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let lines = [
-        "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "ENCODING <key>",
         "    How the value is kept: int, embstr or raw.",
         "FREQ <key>",
@@ -140,13 +140,8 @@ fn help(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
         "    Seconds since the key was last used. Needs a policy that is not LFU.",
         "REFCOUNT <key>",
         "    References to the value: always 1.",
-        "HELP",
-        "    This text.",
     ];
-    reply.array(lines.len());
-    for line in lines {
-        reply.simple(line);
-    }
+    write_help("OBJECT", &lines, reply);
     Ok(())
 }
 
