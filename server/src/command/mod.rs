@@ -8,11 +8,14 @@ pub(crate) mod bits;
 pub(crate) mod cluster;
 pub(crate) mod connection;
 pub(crate) mod context;
+#[cfg(test)]
+mod docs;
 pub(crate) mod effect;
 pub(crate) mod execute;
 pub(crate) mod expire_options;
 pub(crate) mod failure;
 pub(crate) mod help;
+pub(crate) mod hints;
 pub(crate) mod join;
 pub(crate) mod keys;
 pub(crate) mod number;
@@ -21,6 +24,7 @@ pub(crate) mod server;
 pub(crate) mod string_length;
 pub(crate) mod string_value;
 pub(crate) mod strings;
+pub(crate) mod syntax;
 pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -220,9 +220,24 @@ pub(crate) enum Group {
     String,
 }
 
+impl Group {
+    /// The name in COMMAND DOCS.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Group::Bitmap => "bitmap",
+            Group::Cluster => "cluster",
+            Group::Connection => "connection",
+            Group::Generic => "generic",
+            Group::Server => "server",
+            Group::String => "string",
+        }
+    }
+}
+
 /// One command.
 pub(crate) struct Command {
-    /// Its name in lower case; of a subcommand only the last word.
+    /// Its name in lower case; of a subcommand only the last word, or nothing for the one that a container's name
+    /// alone stands for.
     pub name: &'static str,
     /// Number of arguments, the name (and a container's name) included; negative: at least that many.
     pub arity: i16,

@@ -35,7 +35,8 @@ impl Entry {
     /// `get`, or `client|list` for a subcommand.
     pub(crate) fn full_name(self) -> String {
         match self.container {
-            Some(container) => format!("{}|{}", container.name, self.row.name),
+            Some(container) if !self.row.name.is_empty() => format!("{}|{}", container.name, self.row.name),
+            Some(container) => container.name.to_owned(),
             None => self.row.name.to_owned(),
         }
     }
@@ -138,9 +139,9 @@ impl Table {
     }
 
     fn find_subcommand(&self, container: Entry, args: &[&[u8]]) -> Lookup {
-        let found = args.get(1).and_then(|name| {
-            self.subcommands(container.row).find(|entry| entry.row.name.as_bytes().eq_ignore_ascii_case(name))
-        });
+        let name = args.get(1).copied().unwrap_or_default();
+        let mut subcommands = self.subcommands(container.row);
+        let found = subcommands.find(|entry| entry.row.name.as_bytes().eq_ignore_ascii_case(name));
         found.map_or(Lookup::UnknownSubcommand(container.row), Lookup::Found)
     }
 }

@@ -28,7 +28,7 @@ pub(super) static BITFIELD: Command = Command {
     since: "3.2.0",
     summary: "Reads, writes and counts integers of any width at any bits of a string",
     complexity: "O(N), N the number of subcommands",
-    syntax: "key [GET encoding offset | [OVERFLOW WRAP | SAT | FAIL] SET encoding offset value | [OVERFLOW WRAP | SAT | FAIL] INCRBY encoding offset increment] ...",
+    syntax: "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] SET encoding offset value | [OVERFLOW <WRAP | SAT | FAIL>] INCRBY encoding offset increment] ...",
     run: Run::Owner(bitfield),
 };
 

@@ -28,7 +28,7 @@ pub(super) static BITOP: Command = Command {
     since: "2.6.0",
     summary: "Combines strings bit by bit and writes the result to a key, or removes that key if it is empty",
     complexity: "O(N), N the sum of the lengths",
-    syntax: "AND | OR | XOR | NOT destkey key [key ...]",
+    syntax: "<AND | OR | XOR | NOT> destkey key [key ...]",
     run: Run::Atomic { plan, decide },
 };
 

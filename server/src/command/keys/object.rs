@@ -34,7 +34,7 @@ pub(super) static OBJECT: Command = Command {
     since: "2.2.3",
     summary: "Shows how an entry is kept",
     complexity: "O(1)",
-    syntax: "ENCODING | FREQ | HELP | IDLETIME | REFCOUNT",
+    syntax: "",
     run: Run::Container(&[ENCODING, FREQ, HELP, IDLETIME, REFCOUNT]),
 };
 

@@ -1,5 +1,6 @@
 //! Commands about the server itself.
 
+mod command;
 mod config;
 mod debug;
 mod info;
@@ -18,6 +19,7 @@ use super::row::Command;
 
 /// The group's rows.
 pub(super) static COMMANDS: &[&Command] = &[
+    &command::COMMAND,
     &config::CONFIG,
     &debug::DEBUG,
     &info::INFO,

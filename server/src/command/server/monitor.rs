@@ -14,7 +14,7 @@ pub(super) static MONITOR: Command = Command {
     group: Group::Server,
     since: "1.0.0",
     summary: "Shows every command that the server runs, as it runs it",
-    complexity: "",
+    complexity: "O(1), and O(N) for every command that follows, N the length of its arguments",
     syntax: "",
     run: Run::Home(monitor),
 };
