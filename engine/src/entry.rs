@@ -342,7 +342,7 @@ impl<'a> Record<'a> {
     /// Milliseconds since the epoch at which the entry ends, [`NEVER`] if it does not.
     #[inline]
     pub(crate) fn expiry_or_never(&self) -> u64 {
-        if self.header.shape().has_expiry { read_u64(&self.cell[HEADER_BYTES..]) } else { NEVER }
+        if self.header.shape().has_expiry { expiry_field(self.cell) } else { NEVER }
     }
 
     /// When the entry ends, if it does.
@@ -400,9 +400,10 @@ pub(crate) fn write_fields(cell: &mut [u8], shape: Shape, expiry: u64, client_fl
     }
 }
 
+/// What the expiry field holds, which must be there.
 #[inline]
-fn read_u64(bytes: &[u8]) -> u64 {
-    u64::from_le_bytes(bytes[..8].try_into().expect("a slice of eight bytes"))
+pub(crate) fn expiry_field(cell: &[u8]) -> u64 {
+    u64::from_le_bytes(cell[HEADER_BYTES..][..EXPIRY_BYTES].try_into().expect("a slice of eight bytes"))
 }
 
 #[cfg(test)]

@@ -146,23 +146,11 @@ impl Shard {
     }
 
     /// The live entry of `key` at `now`; an entry whose time is over is removed and counted.
-    #[inline]
+    // Inlined, so that the parts of the view that a caller does not use cost it nothing.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see above")]
     pub fn get(&mut self, key: Key<'_>, now: Millis, touch: Touch) -> Option<Entry<'_>> {
-        let Some(found) = self.contents.find_live(key, now) else {
-            self.contents.stats.misses += u64::from(touch != Touch::Leave);
-            return None;
-        };
-        let cell = found.cell;
-        if touch != Touch::Leave {
-            self.contents.stats.hits += 1;
-        }
-        if touch == Touch::Count {
-            let before = self.contents.header(cell).access();
-            let after = self.evictor.touched(before, now);
-            if after != before {
-                entry::set_access(self.contents.slab.slice_mut(cell, HEADER_BYTES), after);
-            }
-        }
+        let cell = self.look_up(key, now, touch)?;
         let record = self.contents.record(cell);
         let cell_bytes = match touch {
             Touch::Leave => self.contents.slab.capacity(cell),
@@ -309,13 +297,31 @@ impl Shard {
         }
     }
 
+    /// The cell of a live entry, the access counted.
+    fn look_up(&mut self, key: Key<'_>, now: Millis, touch: Touch) -> Option<Cell> {
+        let Some(found) = self.contents.find_live(key, now) else {
+            self.contents.stats.misses += u64::from(touch != Touch::Leave);
+            return None;
+        };
+        self.contents.stats.hits += u64::from(touch != Touch::Leave);
+        if touch == Touch::Count {
+            let before = self.contents.header(found.cell).access();
+            let after = self.evictor.touched(before, now);
+            if after != before {
+                entry::set_access(self.contents.slab.slice_mut(found.cell, HEADER_BYTES), after);
+            }
+        }
+        Some(found.cell)
+    }
+
     /// The view of the entry in `cell`, if it is live at `now`.
     fn live_view(&self, cell: Cell, now: Millis) -> Option<Entry<'_>> {
         let record = self.contents.record(cell);
         (record.expiry_or_never() > now.0).then(|| self.view(&record, self.contents.slab.capacity(cell), now))
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "unused parts must go away")]
     fn view<'a>(&self, record: &Record<'a>, cell_bytes: usize, now: Millis) -> Entry<'a> {
         let access = record.header.access();
         Entry {

@@ -12,7 +12,7 @@ use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
 use super::databases::Databases;
 use crate::cell::Cell;
-use crate::entry::{self, HEADER_BYTES, Header, NEVER, Record};
+use crate::entry::{self, EXPIRY_BYTES, HEADER_BYTES, Header, NEVER, Record};
 use crate::evict::{Evictor, Store};
 use crate::expiry::{Armed, Cells, Wheel};
 use crate::key::Key;
@@ -101,7 +101,8 @@ impl Contents {
     }
 
     /// Where `key` is, whether its time is over or not.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the whole of a read is one function")]
     pub(super) fn find(&self, key: Key<'_>) -> Option<Found> {
         let id = self.databases.id(key.db);
         let mut found = None;
@@ -116,14 +117,24 @@ impl Contents {
     }
 
     /// Where `key` is, if it is live at `now`; an entry whose time is over is removed.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the whole of a read is one function")]
     pub(super) fn find_live(&mut self, key: Key<'_>, now: Millis) -> Option<Found> {
         let found = self.find(key)?;
-        if self.record(found.cell).expiry_or_never() <= now.0 {
+        if self.expiry_or_never(found.cell) <= now.0 {
             self.remove(found, Cause::Expired);
             return None;
         }
         Some(found)
+    }
+
+    /// When the entry in `cell` ends, [`NEVER`] if it does not; touches nothing but its beginning.
+    #[inline]
+    pub(super) fn expiry_or_never(&self, cell: Cell) -> u64 {
+        if !self.header(cell).shape().has_expiry {
+            return NEVER;
+        }
+        entry::expiry_field(self.slab.slice(cell, HEADER_BYTES + EXPIRY_BYTES))
     }
 
     /// Where the entry in `cell` is.
@@ -136,6 +147,7 @@ impl Contents {
     }
 
     /// Removes an entry: the one way every entry goes, but for a flush of everything.
+    #[inline(never)]
     pub(super) fn remove(&mut self, found: Found, cause: Cause) {
         let record = self.record(found.cell);
         let (expiry, payload) = (record.expiry_or_never(), record.payload_bytes() as u64);
@@ -238,7 +250,8 @@ impl Contents {
         more
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the whole of a read is one function")]
     fn has_key(&self, cell: Cell, key: &[u8]) -> bool {
         let shape = self.header(cell).shape();
         shape.key_bytes == key.len() && {
