@@ -3,9 +3,15 @@
 //! They own what they do not borrow from the request, because they may travel to another shard and
 //! outlive the entries they were decided from.
 
+use std::array;
 use std::borrow::Cow;
 
-use locksley_engine::{Applied, Db, Encoding, ExpiryChange, FlagsChange, Millis, Op, Refusal, Shard, Value};
+use locksley_engine::{Applied, Db, Encoding, ExpiryChange, FlagsChange, Key, Millis, Op, Refusal, Shard, Value};
+
+use super::batch::{GROUP_KEYS, prefetch};
+
+/// What an entry takes beside its key and value, at most but for rounding: header, expiry and its place in the table.
+const OVERHEAD_BYTES: usize = 64;
 
 /// One change of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,14 +51,32 @@ impl Effect<'_> {
         }
     }
 
+    /// About how much memory it may take, in bytes: its key and value, and what goes with them.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        match self {
+            Effect::Put { key, value, .. } => (key.len() + value.len() + OVERHEAD_BYTES) as u64,
+            Effect::Delete { .. } => 0,
+        }
+    }
+
     /// Carries it out on the shard that owns its key.
     ///
     /// # Errors
     /// The shard's refusal.
     pub(crate) fn apply(&self, shard: &mut Shard, now: Millis) -> Result<Applied, Refusal> {
+        self.apply_to(self.name(shard), shard, now)
+    }
+
+    fn name<'k>(&'k self, shard: &Shard) -> Key<'k> {
         match self {
-            Effect::Put { db, key, value, encoding, expiry, client_flags } => {
-                let key = shard.key(*db, key);
+            Effect::Put { db, key, .. } | Effect::Delete { db, key } => shard.key(*db, key),
+        }
+    }
+
+    /// Carries it out on `key`, which is its key.
+    fn apply_to(&self, key: Key<'_>, shard: &mut Shard, now: Millis) -> Result<Applied, Refusal> {
+        match self {
+            Effect::Put { value, encoding, expiry, client_flags, .. } => {
                 let is_spliced = *encoding == Encoding::Spliced;
                 let put = Op::Put {
                     key,
@@ -67,7 +91,24 @@ impl Effect<'_> {
                 }
                 Ok(applied)
             }
-            Effect::Delete { db, key } => shard.apply(Op::Delete { key: shard.key(*db, key) }, now),
+            Effect::Delete { .. } => shard.apply(Op::Delete { key }, now),
         }
     }
+}
+
+/// Carries out all of `effects` on the shard that owns their keys, in order.
+///
+/// # Errors
+/// The shard's first refusal, which ends the series.
+pub(crate) fn apply_all(effects: &[Effect<'_>], shard: &mut Shard, now: Millis) -> Result<(), Refusal> {
+    for group in effects.chunks(GROUP_KEYS) {
+        let named: [_; GROUP_KEYS] = array::from_fn(|index| group.get(index).map(|effect| effect.name(shard)));
+        if group.len() > 1 {
+            prefetch(shard, named.iter().copied().flatten());
+        }
+        for (effect, key) in group.iter().zip(named.into_iter().flatten()) {
+            effect.apply_to(key, shard, now)?;
+        }
+    }
+    Ok(())
 }

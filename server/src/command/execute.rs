@@ -1,8 +1,12 @@
 //! Runs one command on this thread and turns a failure into its reply.
 
+use std::array;
+
 use locksley_wire::resp::Reply;
 
+use super::batch::{GROUP_KEYS, prefetch};
 use super::context::{Caller, Context};
+use super::effect::{Effect, apply_all};
 use super::failure::Failure;
 use super::row::{Args, DecideInput, Join, JoinInput, Outcome, PlanInput, PlanRead, Run};
 use super::table::Entry;
@@ -89,17 +93,20 @@ fn decide_here(context: &mut Context<'_>, entry: Entry, args: Args<'_>, reply: &
     let shard = &mut context.thread.shard;
     let mut effects = Vec::new();
     {
-        let reads: Vec<_> = planned
-            .iter()
-            .map(|planned| match planned.read {
-                PlanRead::Nothing => None,
-                PlanRead::Presence | PlanRead::Value => shard.peek(shard.key(planned.db, args[planned.argument]), now),
-            })
-            .collect();
+        let mut reads = Vec::with_capacity(planned.len());
+        for group in planned.chunks(GROUP_KEYS) {
+            let named: [_; GROUP_KEYS] = array::from_fn(|index| {
+                let planned = group.get(index).filter(|planned| planned.read != PlanRead::Nothing)?;
+                Some(shard.key(planned.db, args[planned.argument]))
+            });
+            prefetch(shard, named.iter().copied().flatten());
+            reads.extend(named[..group.len()].iter().map(|key| key.and_then(|key| shard.peek(key, now))));
+        }
         decide(&DecideInput { args, db, reads: &reads, now }, &mut effects, reply)?;
     }
-    for effect in &effects {
-        effect.apply(shard, now)?;
+    if effects.len() > 1 {
+        shard.reserve(effects.iter().map(Effect::memory_bytes).sum(), now)?;
     }
+    apply_all(&effects, shard, now)?;
     Ok(())
 }

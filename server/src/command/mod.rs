@@ -4,6 +4,7 @@
 //! reply to write. It knows neither sockets nor which thread the client is connected to; the router brings
 //! it to the shard that owns its keys.
 
+pub(crate) mod batch;
 pub(crate) mod bits;
 pub(crate) mod cluster;
 pub(crate) mod connection;

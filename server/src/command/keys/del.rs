@@ -5,6 +5,7 @@
 use locksley_engine::Op;
 use locksley_wire::resp::Reply;
 
+use crate::command::batch::for_each_key;
 use crate::command::context::Context;
 use crate::command::join;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
@@ -40,10 +41,10 @@ pub(super) static UNLINK: Command = Command {
 fn del(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let now = context.now();
     let mut removed = 0;
-    for bytes in &args[1..] {
-        let key = context.key(bytes);
-        removed += i64::from(context.shard().apply(Op::Delete { key }, now)?.existed);
-    }
+    for_each_key(context, &args[1..], |shard, key| {
+        removed += i64::from(shard.apply(Op::Delete { key }, now)?.existed);
+        Ok(())
+    })?;
     reply.integer(removed);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use locksley_engine::Touch;
 use locksley_wire::resp::Reply;
 
+use crate::command::batch::for_each_key;
 use crate::command::context::Context;
 use crate::command::join;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
@@ -47,10 +48,10 @@ fn touch(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Ou
 fn count(context: &mut Context<'_>, args: Args<'_>, touch: Touch, reply: &mut Reply<'_>) -> Outcome {
     let now = context.now();
     let mut found = 0;
-    for bytes in &args[1..] {
-        let key = context.key(bytes);
-        found += i64::from(context.shard().get(key, now, touch).is_some());
-    }
+    for_each_key(context, &args[1..], |shard, key| {
+        found += i64::from(shard.get(key, now, touch).is_some());
+        Ok(())
+    })?;
     reply.integer(found);
     Ok(())
 }

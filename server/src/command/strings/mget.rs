@@ -2,6 +2,7 @@
 
 use locksley_wire::resp::Reply;
 
+use crate::command::batch::for_each_key;
 use crate::command::context::Context;
 use crate::command::join;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
@@ -25,14 +26,13 @@ fn mget(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
     let (now, touch) = (context.now(), context.caller.touch);
     let keys = &args[1..];
     reply.array(keys.len());
-    for bytes in keys {
-        let key = context.key(bytes);
-        match context.shard().get(key, now, touch).map(|entry| string_value(&entry)) {
+    for_each_key(context, keys, |shard, key| {
+        match shard.get(key, now, touch).map(|entry| string_value(&entry)) {
             Some(Ok(value)) => value.write(reply),
             None | Some(Err(_)) => reply.null(),
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -84,7 +84,10 @@ fn put_all<'a>(input: &DecideInput<'a, '_>, effects: &mut Effects<'a>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testing::check;
+    use locksley_engine::Policy;
+
+    use crate::command::testing::{Rig, check};
+    use crate::config::Config;
 
     #[test]
     fn all_keys_are_written() {
@@ -112,5 +115,16 @@ mod tests {
             ("MSETNX c 1 a 2", ":1"),
             ("MSETNX a 1 b", "-ERR wrong number of arguments for 'msetnx' command"),
         ]);
+    }
+
+    #[test]
+    fn a_full_store_takes_all_keys_or_none() {
+        let config = Config { maxmemory: 8 << 20, maxmemory_policy: Policy::Noeviction, ..Config::default() };
+        let mut rig = Rig::with_config(1, config);
+        let value = vec![b'v'; 3 << 20];
+        let reply = rig.run_args(&[b"MSET", b"a", &value, b"b", &value, b"c", &value]);
+        assert!(reply.starts_with(b"-OOM "), "{}", reply.escape_ascii());
+        assert_eq!(rig.reply("EXISTS a b c"), ":0");
+        assert_eq!(rig.run_args(&[b"MSET", b"a", &value]), b"+OK\r\n");
     }
 }
