@@ -9,6 +9,7 @@ mod limits;
 mod observe;
 mod pause;
 mod reactor;
+mod router;
 mod thread;
 mod turn;
 mod version;

@@ -4,7 +4,7 @@
 //! rarely: a thread notices a new configuration by one atomic load a turn.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashMap;
@@ -87,6 +87,9 @@ pub(crate) struct Shared {
     slow_id_next: AtomicU64,
     monitor_count: AtomicU32,
     labels: Mutex<HashMap<ClientId, Label>>,
+    is_stopping: AtomicBool,
+    drained_count: AtomicU32,
+    client_count: AtomicU32,
 }
 
 /// How the slow log of another thread names a client.
@@ -109,7 +112,40 @@ impl Shared {
             slow_id_next: AtomicU64::new(0),
             monitor_count: AtomicU32::new(0),
             labels: Mutex::default(),
+            is_stopping: AtomicBool::new(false),
+            drained_count: AtomicU32::new(0),
+            client_count: AtomicU32::new(0),
         }
+    }
+
+    /// Asks all threads to stop; each does at its next turn.
+    pub(crate) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether the threads are asked to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
+    }
+
+    /// Says that a stopping thread has sent all its replies.
+    pub(crate) fn count_drained(&self) {
+        self.drained_count.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether all stopping threads have sent all their replies.
+    pub(crate) fn are_all_drained(&self) -> bool {
+        self.drained_count.load(Ordering::Acquire) >= u32::from(self.shard_count)
+    }
+
+    /// Clients connected to all threads.
+    pub(crate) fn client_count(&self) -> u32 {
+        self.client_count.load(Ordering::Relaxed)
+    }
+
+    /// Grows with each change of the configuration.
+    pub(crate) fn config_generation(&self) -> u64 {
+        self.config_generation.load(Ordering::Acquire)
     }
 
     /// A number for a new client.
@@ -203,6 +239,7 @@ impl Thread {
 
     /// Keeps a client that connected, at a slot that is free.
     pub(crate) fn add_client(&mut self, slot: ClientSlot, client: Client) {
+        self.shared.client_count.fetch_add(1, Ordering::Relaxed);
         if self.shared.shard_count > 1 {
             let label = Label { address: client.address, name: client.name.clone() };
             self.shared.labels().insert(client.id, label);
@@ -214,6 +251,7 @@ impl Thread {
     pub(crate) fn remove_client(&mut self, slot: ClientSlot) -> Option<Client> {
         self.set_monitor(slot, false);
         let client = self.clients.remove(slot)?;
+        self.shared.client_count.fetch_sub(1, Ordering::Relaxed);
         if self.shared.shard_count > 1 {
             self.shared.labels().remove(&client.id);
         }

@@ -1,19 +1,22 @@
 //! From the command line to serving threads, and back to a clean exit.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
 use locksley_engine::Millis;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
-use crate::client::Door;
 use crate::command::table::table;
 use crate::config::Config;
 use crate::config::command_line::{self, Request};
-use crate::reactor::listener::{Listener, ListenerOptions, claim};
+use crate::reactor::mesh::{Bells, mesh};
+use crate::reactor::ring::ring_all;
 use crate::thread::{ShardId, Shared, Thread};
 use crate::turn::{Reactor, ReactorOptions};
+
+mod listen;
 
 /// Runs the server; returns when it has stopped.
 pub(crate) fn run() -> ExitCode {
@@ -43,42 +46,51 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn serve(config: Config) -> Result<(), String> {
-    let shards = config.shards.max(1);
+fn serve(mut config: Config) -> Result<(), String> {
+    if config.shards == 0 {
+        config.shards = thread::available_parallelism().map_or(1, |count| count.get() as u16);
+    }
+    let shards = config.shards;
     let shared = Arc::new(Shared::new(shards, Millis(0), "0".repeat(40), config.clone()));
+    let bells = Bells::new(shards);
     let mut threads = Vec::new();
-    for index in 0..shards {
-        let listeners = listeners(&config, index == 0)?;
-        let shared = Arc::clone(&shared);
+    for (index, mesh) in (0..shards).zip(mesh(&bells)) {
+        let listeners = listen::open(&config, index)?;
+        let (shared, bells) = (Arc::clone(&shared), bells.clone());
         threads.push(thread::spawn(move || {
             let thread = Thread::new(ShardId(index), shared, table().entries().len(), 1).expect("a shard");
-            let mut reactor = Reactor::new(thread, ReactorOptions { listeners, slot_count: 10_100 }).expect("a ring");
+            let options = ReactorOptions { listeners, slot_count: 10_100, mesh, bells };
+            let mut reactor = Reactor::new(thread, options).expect("a ring");
             reactor.run().expect("a ring");
         }));
     }
     tracing::info!("Ready to accept connections");
+    stop_on_signal(&shared, &bells)?;
     for thread in threads {
         thread.join().map_err(|_| "a data thread failed".to_owned())?;
     }
+    tracing::info!("Locksley is now ready to exit, bye bye...");
     Ok(())
 }
 
-fn listeners(config: &Config, is_first: bool) -> Result<Vec<Listener>, String> {
-    let options =
-        ListenerOptions { door: Door::Shared, backlog: config.tcp_backlog, keepalive_seconds: config.tcp_keepalive };
-    let mut listeners = Vec::new();
-    for host in &config.bind {
-        let (host, optional) = host.strip_prefix('-').map_or((host.as_str(), false), |host| (host, true));
-        let addresses: Vec<SocketAddr> =
-            (host, config.port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?.collect();
-        for address in addresses {
-            let opened = if is_first { claim(address) } else { Ok(()) }.and_then(|()| Listener::open(address, options));
-            match opened {
-                Ok(listener) => listeners.push(listener),
-                Err(_) if optional => {}
-                Err(error) => return Err(format!("cannot listen at {address}: {error}")),
+/// Stops the server at the first SIGTERM or SIGINT, and exits at once at the second.
+fn stop_on_signal(shared: &Arc<Shared>, bells: &Bells) -> Result<(), String> {
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| format!("signals cannot be caught: {error}"))?;
+    let (shared, bells) = (Arc::clone(shared), bells.clone());
+    thread::spawn(move || {
+        for (index, signal) in signals.forever().enumerate() {
+            if index > 0 {
+                tracing::warn!("a second signal: exiting at once");
+                std::process::exit(1);
+            }
+            let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
+            tracing::info!("Received {name}, shutting down");
+            shared.stop();
+            if let Err(error) = ring_all(bells.rings()) {
+                tracing::error!("the data threads cannot be woken ({error}): exiting at once");
+                std::process::exit(1);
             }
         }
-    }
-    Ok(listeners)
+    });
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use locksley_engine::{Db, Key, Millis, Shard, Touch};
 use locksley_wire::resp::Protocol;
 
-use crate::client::{Client, ClientId, ClientSlot};
+use crate::client::{Client, ClientId, ClientSlot, Door};
 use crate::thread::{ShardId, Thread};
 
 /// The facts of a caller that travel with a request to whichever shard runs it.
@@ -21,6 +21,8 @@ pub(crate) struct Caller {
     pub protocol: Protocol,
     /// Whether its reads count as uses.
     pub touch: Touch,
+    /// By which listener it came: behind a shard's own port, the shard is all there is.
+    pub door: Door,
 }
 
 /// What a handler may touch.

@@ -51,6 +51,22 @@ pub(crate) fn join(
     finish(thread, caller, entry, input.args);
 }
 
+/// Counts a command that was decided outside [`execute`], at home for several shards, and writes its failure if it
+/// failed.
+pub(crate) fn conclude(
+    thread: &mut Thread,
+    caller: Caller,
+    entry: Entry,
+    args: Args<'_>,
+    outcome: Outcome,
+    reply: &mut Reply<'_>,
+) {
+    if let Err(failure) = outcome {
+        fail(thread, entry, &failure, reply.len(), reply);
+    }
+    finish(thread, caller, entry, args);
+}
+
 /// Replaces what a handler wrote by the failure's text.
 #[cold]
 fn fail(thread: &mut Thread, entry: Entry, failure: &Failure, start: usize, reply: &mut Reply<'_>) {

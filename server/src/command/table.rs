@@ -22,6 +22,7 @@ pub(crate) struct Entry {
     pub row: &'static Command,
     /// The container's row, for a subcommand.
     pub container: Option<&'static Command>,
+    label: &'static str,
     index: u16,
 }
 
@@ -32,13 +33,15 @@ impl Entry {
         usize::from(self.index)
     }
 
+    /// `get`, or `client|list` for a subcommand, of one `&'static str` for all time.
+    #[inline]
+    pub(crate) fn label(self) -> &'static str {
+        self.label
+    }
+
     /// `get`, or `client|list` for a subcommand.
     pub(crate) fn full_name(self) -> String {
-        match self.container {
-            Some(container) if !self.row.name.is_empty() => format!("{}|{}", container.name, self.row.name),
-            Some(container) => container.name.to_owned(),
-            None => self.row.name.to_owned(),
-        }
+        self.label.to_owned()
     }
 }
 
@@ -93,7 +96,12 @@ impl Table {
     }
 
     fn push(&mut self, row: &'static Command, container: Option<&'static Command>) {
-        self.entries.push(Entry { row, container, index: self.entries.len() as u16 });
+        let label = match container {
+            Some(container) if !row.name.is_empty() => String::leak(format!("{}|{}", container.name, row.name)),
+            Some(container) => container.name,
+            None => row.name,
+        };
+        self.entries.push(Entry { row, container, label, index: self.entries.len() as u16 });
     }
 
     /// Every command, then every subcommand.

@@ -135,6 +135,7 @@ impl Rig {
             db: client.db,
             protocol: client.protocol,
             touch: if client.no_touch { Touch::CountOnly } else { Touch::Count },
+            door: client.door,
         }
     }
 

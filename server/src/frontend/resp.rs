@@ -93,7 +93,7 @@ impl<'b> Batch<'b> {
     pub(crate) fn cut(&mut self, table: &'static Table, input: Input<'b, '_>, spans: &mut Vec<Span>) -> Cut {
         let Input { slot, ready, bytes, mut position, parser, limits, request_count_max } = input;
         let first = self.requests.len();
-        let full = BATCH_REQUEST_COUNT_MAX.min(first + request_count_max);
+        let full = BATCH_REQUEST_COUNT_MAX.min(first.saturating_add(request_count_max));
         let mut wanted_bytes = 0;
         let mut error = None;
         let mut goes_on = false;

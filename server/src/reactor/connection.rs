@@ -15,6 +15,7 @@
 use bitflags::bitflags;
 use locksley_wire::resp::request::RequestParser;
 
+use super::holes::Holes;
 use super::limits::{POOLED_BUFFER_BYTES_MAX, POOLED_BUFFER_COUNT_MAX};
 
 bitflags! {
@@ -39,6 +40,8 @@ bitflags! {
         const STALLED = 1 << 7;
         /// It received bytes in this turn.
         const READY = 1 << 8;
+        /// A request of it that several shards take part in has to be over before the next is run.
+        const HELD = 1 << 12;
         /// The peer sends no more; it is closed when its requests are answered.
         const HALF_CLOSED = 1 << 9;
         /// Both directions were ended, so that what is in flight ends.
@@ -65,6 +68,8 @@ pub(crate) struct Connection {
     pub parser: RequestParser,
     /// Replies that are not handed to the kernel.
     pub output: Vec<u8>,
+    /// Replies that other shards owe, and what waits behind them.
+    pub holes: Holes,
 }
 
 impl Connection {
@@ -78,7 +83,7 @@ impl Connection {
     /// Bytes of replies that the peer has not taken.
     #[inline]
     pub(crate) fn unsent_bytes(&self) -> usize {
-        self.output.len() + self.sending_bytes
+        self.output.len() + self.sending_bytes + self.holes.waiting_bytes()
     }
 }
 
@@ -135,15 +140,15 @@ impl Connections {
         is_same.then_some(connection)
     }
 
-    /// The slots in use.
-    pub(crate) fn open_slots(&self) -> impl Iterator<Item = u32> {
-        let numbered = self.slots.iter().enumerate();
-        numbered.filter(|(_, connection)| connection.state.contains(State::OPEN)).map(|(slot, _)| slot as u32)
+    /// Slots that were ever used.
+    pub(crate) fn slot_count(&self) -> u32 {
+        self.slots.len() as u32
     }
 
-    /// Slots that are not free.
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+    /// Whether some connection has replies that are not sent.
+    pub(crate) fn is_sending(&self) -> bool {
+        let busy = State::SENDING.union(State::DIRTY);
+        self.slots.iter().any(|connection| connection.state.intersects(busy))
     }
 }
 

@@ -18,6 +18,21 @@ pub(crate) const BATCH_REQUEST_COUNT_MAX: usize = 512;
 /// Unsent bytes of replies at which a connection is not read from until they are gone.
 pub(crate) const OUTPUT_PAUSE_BYTES: usize = 1024 * 1024;
 
+/// Received bytes of a stalled connection at which it is not read from.
+pub(crate) const INPUT_PAUSE_BYTES: usize = 256 * 1024;
+
+/// Milliseconds after which accepting is tried again when descriptors ran out.
+pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
+
+/// Milliseconds between two sums of the connections' buffers.
+pub(crate) const ACCOUNT_INTERVAL_MS: u64 = 100;
+
+/// Milliseconds between two looks for idle clients.
+pub(crate) const IDLE_CHECK_INTERVAL_MS: u64 = 1000;
+
+/// Longest time that a stop waits for replies to be sent, in milliseconds.
+pub(crate) const STOP_WAIT_MS: u64 = 2000;
+
 /// Most bytes that are reserved ahead for one argument, whatever length it announces.
 pub(crate) const INPUT_RESERVE_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
@@ -32,6 +47,22 @@ pub(crate) const POOLED_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// Most emptied buffers that are kept.
 pub(crate) const POOLED_BUFFER_COUNT_MAX: usize = 256;
+
+/// Messages that a queue of the mesh holds; one turn of a thread posts few.
+pub(crate) const MESH_QUEUE_COUNT: usize = 64;
+
+/// Most replies that a connection may await from other shards before its next requests are held back.
+pub(crate) const HOLE_COUNT_MAX: usize = 16 * 1024;
+
+/// Most bytes of one message of the mesh; a larger request travels alone.
+pub(crate) const PARCEL_BYTES_MAX: usize = 256 * 1024;
+
+/// Most parcels that are kept for the next turn.
+pub(crate) const PARCEL_COUNT_KEPT_MAX: usize = 64;
+
+/// Longest spin for replies of other shards before a thread sleeps, in nanoseconds. Being woken costs 6 us of
+/// processor time on either side, so a wait of about that is cheaper awake.
+pub(crate) const HOP_SPIN_NS: u64 = 15_000;
 
 const _: () = assert!(RECEIVE_BUFFER_COUNT.is_power_of_two());
 const _: () = assert!(SUBMISSION_COUNT.is_power_of_two());

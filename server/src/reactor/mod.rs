@@ -5,6 +5,9 @@
 
 pub(crate) mod buffers;
 pub(crate) mod connection;
+pub(crate) mod holes;
 pub(crate) mod limits;
 pub(crate) mod listener;
+pub(crate) mod mesh;
 pub(crate) mod ring;
+pub(crate) mod spsc;

@@ -363,6 +363,23 @@ impl Drop for Ring {
     }
 }
 
+/// Rings at all of `descriptors`, from a thread that has no ring of its own.
+///
+/// # Errors
+/// When no ring can be made to ring from.
+pub(crate) fn ring_all(descriptors: impl Iterator<Item = RawFd>) -> io::Result<()> {
+    let mut uring = IoUring::new(8)?;
+    for descriptor in descriptors {
+        let message = opcode::MsgRingData::new(Fd(descriptor), 0, Kind::Wake.tag(0), None).build();
+        // SAFETY: the entry points to no memory.
+        let pushed = unsafe { uring.submission().push(&message) };
+        pushed.map_err(|_| io::ErrorKind::StorageFull)?;
+        uring.submit_and_wait(1)?;
+        uring.completion().for_each(drop);
+    }
+    Ok(())
+}
+
 /// Most bytes of one send operation: its length is 32 bits and its result a signed number.
 const SEND_BYTES_MAX: usize = 1 << 30;
 

@@ -1,27 +1,33 @@
-//! Where requests are run: the thread's shard and clients, and the connections that replies go to.
+//! Where requests are run: the thread's shard and clients, the connections that replies go to, and what is under way
+//! between shards.
 //!
 //! The desk has no ring: what it wants of the kernel (send, close, read again) it notes in lists that the loop works
 //! off at the end of the turn.
 
-use locksley_engine::Touch;
 use locksley_wire::resp::Reply;
 
-use crate::client::{Client, ClientSlot, ReplyMode};
-use crate::command::context::Caller;
-use crate::command::execute::execute;
+use super::hand::{Hand, Sink};
+use crate::client::ClientSlot;
 use crate::command::failure::Failure;
-use crate::command::row::{Flags, Run as Runs};
-use crate::command::table::{Entry, Lookup};
+use crate::command::table::{Entry, Lookup, Table};
 use crate::frontend::refusal;
 use crate::frontend::resp::{Batch, Request, Run};
 use crate::reactor::connection::{Connections, Pool, State};
-use crate::reactor::limits::OUTPUT_PAUSE_BYTES;
+use crate::reactor::holes::Wanted;
+use crate::reactor::limits::{HOLE_COUNT_MAX, OUTPUT_PAUSE_BYTES};
+use crate::router::atomic::Atomics;
+use crate::router::gather::Gathers;
+use crate::router::locks::Locks;
+use crate::router::parcel::HoleId;
+use crate::router::post::Post;
 use crate::thread::{Order, Thread};
 
 /// What requests run on.
 pub(crate) struct Desk {
     /// Shard, clients, counters.
     pub thread: Thread,
+    /// All commands.
+    pub table: &'static Table,
     /// The connections.
     pub connections: Connections,
     /// Buffers to write replies to.
@@ -30,10 +36,26 @@ pub(crate) struct Desk {
     pub dirty: Vec<u32>,
     /// Connections whose requests are held back.
     pub stalled: Vec<u32>,
+    /// Some of the stalled may go on.
+    pub unstall: bool,
     /// Connections that are to be closed.
     pub closing: Vec<u32>,
-    /// The server is to stop.
-    pub is_stopping: bool,
+    /// Parcels for other threads.
+    pub post: Post,
+    /// Other threads do not keep up: no request is sent to them until they do.
+    pub is_congested: bool,
+    /// Answers that other shards owe.
+    pub owed_count: usize,
+    /// Replies in the making.
+    pub gathers: Gathers,
+    /// Atomic commands of our clients under way.
+    pub atomics: Atomics,
+    /// Keys of our shard that atomic commands hold.
+    pub locks: Locks,
+    /// Locks were released: some that wait may be free.
+    pub is_released: bool,
+    /// Memory set aside for atomic commands, in bytes.
+    pub reserved: hashbrown::HashMap<crate::router::atomic::AtomicId, u64>,
 }
 
 /// A run that was not run to its end.
@@ -53,6 +75,29 @@ enum Next {
 }
 
 impl Desk {
+    /// A desk for `thread` with room for `slot_count` connections.
+    pub(crate) fn new(thread: Thread, table: &'static Table, slot_count: u32) -> Desk {
+        let shard_count = thread.shared.shard_count;
+        Desk {
+            thread,
+            table,
+            connections: Connections::new(slot_count),
+            pool: Pool::default(),
+            dirty: Vec::new(),
+            stalled: Vec::new(),
+            unstall: false,
+            closing: Vec::new(),
+            post: Post::new(shard_count),
+            is_congested: false,
+            owed_count: 0,
+            gathers: Gathers::default(),
+            atomics: Atomics::default(),
+            locks: Locks::default(),
+            is_released: false,
+            reserved: hashbrown::HashMap::new(),
+        }
+    }
+
     /// Runs all requests of `batch` in order; what is held back goes to `stops`.
     pub(crate) fn run(&mut self, batch: &Batch<'_>, stops: &mut Vec<Stop>) {
         for run in &batch.runs {
@@ -61,24 +106,21 @@ impl Desk {
                 stops.push(Stop { ready: run.ready, position });
             }
         }
+        self.run_released();
     }
 
     /// Runs the requests of one connection; returns where the first begins that was held back.
     fn run_connection(&mut self, run: &Run, requests: &[Request<'_>]) -> Option<usize> {
         let slot = run.slot;
-        let connection = self.connections.get(slot);
-        if !connection.is_serving() {
+        if !self.connections.get(slot).is_serving() {
             return None;
         }
-        let mut output = std::mem::take(&mut connection.output);
-        if output.capacity() == 0 {
-            output = self.pool.take();
-        }
+        let mut sink = self.take_sink(slot);
+        let mut hand = Hand::of(&mut self.thread, ClientSlot(slot));
         let mut held = None;
         let mut done_count = 0;
-        let mut caller = self.caller(slot);
         for request in requests {
-            match self.next(slot, output.len()) {
+            match self.next(slot, &sink, request) {
                 Next::Run => {}
                 Next::Hold => {
                     held = Some(request.start);
@@ -87,38 +129,85 @@ impl Desk {
                 Next::Drop => break,
             }
             done_count += 1;
-            self.answer(&mut caller, request, &mut output);
+            self.answer(&mut hand, request, &mut sink);
         }
         if held.is_none()
             && let Some(error) = run.error
             && self.connections.get(slot).is_serving()
         {
             self.thread.counters.count_error("ERR");
-            Reply::new(&mut output, caller.protocol).protocol_error(error);
+            Reply::new(&mut sink.buffer, hand.caller.protocol).protocol_error(error);
             self.connections.get(slot).state.insert(State::CLOSE_AFTER_REPLIES);
         }
-        self.finish_run(slot, output, &requests[..done_count]);
+        self.finish_run(slot, sink, &requests[..done_count]);
         held
     }
 
+    /// Takes the buffer that the connection's next reply belongs in.
+    #[inline]
+    fn take_sink(&mut self, slot: u32) -> Sink {
+        let connection = self.connections.get(slot);
+        if !connection.holes.is_empty() {
+            return Sink { buffer: std::mem::take(&mut connection.holes.behind), is_behind: true };
+        }
+        let mut buffer = std::mem::take(&mut connection.output);
+        if buffer.capacity() == 0 {
+            buffer = self.pool.take();
+        }
+        Sink { buffer, is_behind: false }
+    }
+
+    /// Opens a hole for a reply that comes later; replies written from now on wait behind it.
+    pub(crate) fn open_hole(&mut self, hand: &Hand, sink: &mut Sink) -> HoleId {
+        let slot = hand.caller.slot.0;
+        let connection = self.connections.get(slot);
+        if !sink.is_behind {
+            let behind = std::mem::take(&mut connection.holes.behind);
+            connection.output = std::mem::replace(&mut sink.buffer, behind);
+            sink.is_behind = true;
+        }
+        let wanted = if hand.wants_replies { Wanted::Yes } else { Wanted::No };
+        let sequence = connection.holes.open(sink.buffer.len(), wanted);
+        HoleId { slot, generation: connection.generation, sequence }
+    }
+
     /// Gives the replies to the connection and notes what the client did.
-    fn finish_run(&mut self, slot: u32, output: Vec<u8>, done: &[Request<'_>]) {
+    #[inline]
+    fn finish_run(&mut self, slot: u32, sink: Sink, done: &[Request<'_>]) {
         self.thread.counters.requests += done.len() as u64;
         let Some(client) = self.thread.clients.get_mut(ClientSlot(slot)) else {
-            self.pool.give(output);
+            self.pool.give(sink.buffer);
             return;
         };
         client.request_count += done.len() as u64;
         client.active_at = self.thread.now;
         if let Some(Request { call: Lookup::Found(entry), .. }) = done.last() {
-            client.last_command = entry.row.name;
+            client.last_command = entry.label();
         }
         let connection = self.connections.get(slot);
-        connection.output = output;
+        let place = if sink.is_behind { &mut connection.holes.behind } else { &mut connection.output };
+        let shown = std::mem::replace(place, sink.buffer);
+        if !shown.is_empty() {
+            // What a monitor was shown while its own requests ran.
+            place.extend_from_slice(&shown);
+        }
+        self.limit_output(slot);
         self.mark_dirty(slot);
     }
 
+    /// Closes a client that leaves too many replies unread.
+    #[inline]
+    pub(crate) fn limit_output(&mut self, slot: u32) {
+        let limit = self.thread.config.client_output_buffer_limit.normal.hard_bytes;
+        if limit > 0 && self.connections.get(slot).unsent_bytes() as u64 > limit {
+            self.thread.counters.output_limit_disconnections += 1;
+            tracing::warn!("closed a client that left more than {limit} bytes of replies unread");
+            self.begin_close(slot);
+        }
+    }
+
     /// Puts a connection on the list of those that have something to send, or to end.
+    #[inline]
     pub(crate) fn mark_dirty(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
         if !connection.state.contains(State::DIRTY) {
@@ -129,81 +218,86 @@ impl Desk {
 
     /// Whether the connection's next request may run now.
     #[inline]
-    fn next(&mut self, slot: u32, output_bytes: usize) -> Next {
+    fn next(&mut self, slot: u32, sink: &Sink, request: &Request<'_>) -> Next {
         let connection = self.connections.get(slot);
         if !connection.is_serving() {
             return Next::Drop;
         }
-        if output_bytes + connection.sending_bytes > OUTPUT_PAUSE_BYTES { Next::Hold } else { Next::Run }
+        let unsent_bytes = connection.unsent_bytes() + sink.buffer.len();
+        let is_held = connection.state.contains(State::HELD) || self.is_congested;
+        if is_held || unsent_bytes > OUTPUT_PAUSE_BYTES || connection.holes.len() >= HOLE_COUNT_MAX {
+            return Next::Hold;
+        }
+        match &request.call {
+            Lookup::Found(entry) if self.thread.pause.holds(entry.row, self.thread.now) => Next::Hold,
+            _ => Next::Run,
+        }
     }
 
-    /// Runs one request and appends its reply.
+    /// Answers one request, or sees to it that another shard does.
     #[inline]
-    fn answer(&mut self, caller: &mut Hand, request: &Request<'_>, output: &mut Vec<u8>) {
-        let start = output.len();
+    fn answer(&mut self, hand: &mut Hand, request: &Request<'_>, sink: &mut Sink) {
+        let (was_behind, start) = (sink.is_behind, sink.buffer.len());
         let args = request.args;
         match &request.call {
             Lookup::Found(entry) if entry.row.takes(args.len()) => {
-                if caller.is_plain || entry.row.flags.contains(Flags::NO_AUTH) || caller.is_authenticated {
-                    let mut reply = Reply::new(output, caller.protocol);
-                    execute(&mut self.thread, caller.caller, *entry, args, &mut reply);
-                    if matches!(entry.row.run, Runs::Home(_)) {
-                        self.obey();
-                        *caller = self.caller(caller.caller.slot.0);
-                    }
+                if hand.is_plain || hand.may_run(*entry) {
+                    self.dispatch(hand, *entry, args, sink);
                 } else {
-                    self.refuse(caller, Some(*entry), &refusal::NO_AUTH, output);
+                    self.refuse(hand, Some(*entry), &refusal::NO_AUTH, sink);
                 }
             }
             Lookup::Found(entry) => {
-                self.refuse(caller, Some(*entry), &refusal::wrong_argument_count(*entry), output);
+                self.refuse(hand, Some(*entry), &refusal::wrong_argument_count(*entry), sink);
             }
             Lookup::Unknown if refusal::is_http(args[0]) => {
                 tracing::warn!(
                     "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to \
-                     this server. This is likely due to an attacker attempting to use Cross Protocol Scripting to \
-                     compromise your instance. Connection aborted."
+                     Locksley. This is likely due to an attacker attempting to use Cross Protocol Scripting to \
+                     compromise your Locksley instance. Connection aborted."
                 );
-                self.begin_close(caller.caller.slot.0);
+                self.begin_close(hand.caller.slot.0);
             }
-            Lookup::Unknown => self.refuse(caller, None, &refusal::unknown_command(args), output),
+            Lookup::Unknown => self.refuse(hand, None, &refusal::unknown_command(args), sink),
             Lookup::UnknownSubcommand(container) => {
-                self.refuse(caller, None, &refusal::unknown_subcommand(container, args), output);
+                self.refuse(hand, None, &refusal::unknown_subcommand(container, args), sink);
             }
         }
-        if !caller.is_plain {
-            self.silence(caller, start, output);
+        if !hand.is_plain {
+            let start = if sink.is_behind == was_behind { start } else { 0 };
+            self.silence(hand, start, sink);
         }
     }
 
     /// Takes back a reply that the client does not want.
     #[cold]
-    fn silence(&mut self, hand: &mut Hand, start: usize, output: &mut Vec<u8>) {
+    fn silence(&mut self, hand: &mut Hand, start: usize, sink: &mut Sink) {
+        use crate::client::ReplyMode;
         let slot = hand.caller.slot;
         let Some(client) = self.thread.clients.get_mut(slot) else { return };
         if client.reply_mode != ReplyMode::On {
-            output.truncate(start);
+            sink.buffer.truncate(start);
         }
         client.reply_mode = match client.reply_mode {
             ReplyMode::SkipNext => ReplyMode::Skip,
             ReplyMode::Skip => ReplyMode::On,
             mode => mode,
         };
-        *hand = self.caller(slot.0);
+        *hand = Hand::of(&mut self.thread, slot);
     }
 
     #[cold]
-    fn refuse(&mut self, hand: &Hand, entry: Option<Entry>, failure: &Failure, output: &mut Vec<u8>) {
+    fn refuse(&mut self, hand: &Hand, entry: Option<Entry>, failure: &Failure, sink: &mut Sink) {
         match entry {
             Some(entry) => self.thread.counters.count_rejection(entry.index(), failure.code()),
             None => self.thread.counters.count_error(failure.code()),
         }
-        Reply::new(output, hand.protocol).error(failure.text());
+        Reply::new(&mut sink.buffer, hand.caller.protocol).error(failure.text());
     }
 
-    /// Carries out what a handler asked of the loop.
+    /// Carries out what handlers asked of the loop.
     #[inline]
-    fn obey(&mut self) {
+    pub(crate) fn obey(&mut self) {
         while let Some(order) = self.thread.orders.pop() {
             match order {
                 Order::CloseAfterReplies(ClientSlot(slot)) => {
@@ -211,7 +305,7 @@ impl Desk {
                     self.mark_dirty(slot);
                 }
                 Order::Close(ClientSlot(slot)) => self.begin_close(slot),
-                Order::Shutdown => self.is_stopping = true,
+                Order::Shutdown => self.thread.shared.stop(),
             }
         }
     }
@@ -219,7 +313,7 @@ impl Desk {
     /// Parts with a client at once; its socket is closed when nothing is in flight on it.
     pub(crate) fn begin_close(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
-        if connection.state.contains(State::CLOSING) {
+        if connection.state.contains(State::CLOSING) || !connection.state.contains(State::OPEN) {
             return;
         }
         connection.state.insert(State::CLOSING);
@@ -229,46 +323,65 @@ impl Desk {
         self.closing.push(slot);
     }
 
-    fn caller(&mut self, slot: u32) -> Hand {
-        Hand::of(&mut self.thread, ClientSlot(slot))
-    }
-}
-
-/// A caller with what decides at once how its requests are treated.
-pub(crate) struct Hand {
-    caller: Caller,
-    protocol: locksley_wire::resp::Protocol,
-    is_authenticated: bool,
-    /// Authenticated, and wants all replies.
-    is_plain: bool,
-}
-
-impl Hand {
-    fn of(thread: &mut Thread, slot: ClientSlot) -> Hand {
-        let home = thread.id;
-        match thread.clients.get_mut(slot) {
-            Some(client) => Hand::of_client(client, home, slot),
-            None => Hand::of_nobody(home, slot),
+    /// Writes bytes that answer no request (a monitor's line) behind all replies written so far.
+    pub(crate) fn show(&mut self, slot: u32, bytes: &[u8]) {
+        let connection = self.connections.get(slot);
+        if connection.holes.is_empty() {
+            connection.output.extend_from_slice(bytes);
+        } else {
+            connection.holes.behind.extend_from_slice(bytes);
         }
+        self.limit_output(slot);
+        self.mark_dirty(slot);
     }
 
-    fn of_client(client: &Client, home: crate::thread::ShardId, slot: ClientSlot) -> Hand {
-        let touch = if client.no_touch { Touch::CountOnly } else { Touch::Count };
-        let (id, db, protocol) = (client.id, client.db, client.protocol);
-        Hand {
-            caller: Caller { home, slot, id, db, protocol, touch },
-            protocol,
-            is_authenticated: client.authenticated,
-            is_plain: client.authenticated && client.reply_mode == ReplyMode::On,
+    /// Whether a stalled connection has to stay so.
+    pub(crate) fn is_blocked(&mut self, slot: u32) -> bool {
+        let is_paused = self.thread.pause.is_on(self.thread.now);
+        let connection = self.connections.get(slot);
+        let is_full = connection.unsent_bytes() > OUTPUT_PAUSE_BYTES || connection.holes.len() >= HOLE_COUNT_MAX;
+        is_paused || is_full || self.is_congested || connection.state.contains(State::HELD)
+    }
+
+    /// Closes a client whose request is longer than a client may keep unread.
+    #[cold]
+    pub(crate) fn close_for_query(&mut self, slot: u32) {
+        self.thread.counters.query_limit_disconnections += 1;
+        tracing::warn!("closed a client whose unread requests passed client-query-buffer-limit");
+        self.begin_close(slot);
+    }
+
+    /// Adds up the connections' buffers, which count towards the memory limit.
+    pub(crate) fn account(&mut self) {
+        let mut total_bytes = self.reserved.values().sum::<u64>();
+        for slot in 0..self.connections.slot_count() {
+            let connection = self.connections.get(slot);
+            if !connection.state.contains(State::OPEN) {
+                continue;
+            }
+            let (input_bytes, output_bytes) = (connection.input.capacity(), connection.unsent_bytes());
+            total_bytes += (input_bytes + output_bytes) as u64;
+            if let Some(client) = self.thread.clients.get_mut(ClientSlot(slot)) {
+                client.input_bytes = connection.input.len();
+                client.output_bytes = output_bytes;
+            }
         }
+        self.thread.shard.set_outside_bytes(total_bytes);
     }
 
-    /// The caller of a client that was closed by its own request.
-    fn of_nobody(home: crate::thread::ShardId, slot: ClientSlot) -> Hand {
-        let protocol = locksley_wire::resp::Protocol::Resp2;
-        let id = crate::client::ClientId(0);
-        let db = locksley_engine::Db(0);
-        let caller = Caller { home, slot, id, db, protocol, touch: Touch::Leave };
-        Hand { caller, protocol, is_authenticated: false, is_plain: false }
+    /// Closes clients that were silent for longer than `timeout`.
+    pub(crate) fn close_idle(&mut self) {
+        let (now, timeout_ms) = (self.thread.now, u64::from(self.thread.config.timeout) * 1000);
+        if timeout_ms == 0 {
+            return;
+        }
+        let is_idle = |client: &crate::client::Client| {
+            !client.is_monitor && now.0.saturating_sub(client.active_at.0) > timeout_ms
+        };
+        let clients = self.thread.clients.iter();
+        let idle: Vec<u32> = clients.filter(|(_, client)| is_idle(client)).map(|(slot, _)| slot.0).collect();
+        for slot in idle {
+            self.begin_close(slot);
+        }
     }
 }

@@ -8,8 +8,13 @@
 //!
 //! One turn costs one system call, which submits the turn's sends and sleeps until the next request.
 
+mod accept;
 mod arrival;
 mod desk;
+mod dispatch;
+mod hand;
+mod inbox;
 mod reactor;
+mod steps;
 
 pub(crate) use reactor::{Reactor, ReactorOptions};

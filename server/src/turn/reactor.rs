@@ -1,26 +1,27 @@
 //! The loop itself: sleeps in the ring, sorts completions, feeds the desk, and does what the desk asks of the kernel.
 
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bumpalo::Bump;
-use locksley_engine::{Db, Millis};
-use locksley_wire::resp::Protocol;
+use locksley_engine::Millis;
 use locksley_wire::resp::request::{Limits, Span, Standing};
 use rustix::io::Errno;
 
 use super::arrival::{Ready, Source};
 use super::desk::{Desk, Stop};
-use crate::client::{Client, ClientSlot, ReplyMode};
-use crate::command::table::{Table, table};
-use crate::frontend::refusal;
+use crate::client::ClientSlot;
+use crate::command::table::table;
 use crate::frontend::resp::{Batch, Input};
-use crate::reactor::connection::{Connections, Pool, State};
-use crate::reactor::limits::{ARENA_BYTES_MAX, BACKGROUND_STEPS, INPUT_RESERVE_BYTES_MAX, OUTPUT_PAUSE_BYTES};
-use crate::reactor::listener::{Listener, ends};
+use crate::reactor::connection::State;
+use crate::reactor::limits::{
+    ACCEPT_RETRY_MS, ACCOUNT_INTERVAL_MS, ARENA_BYTES_MAX, BACKGROUND_STEPS, HOP_SPIN_NS, IDLE_CHECK_INTERVAL_MS,
+    INPUT_PAUSE_BYTES, INPUT_RESERVE_BYTES_MAX, STOP_WAIT_MS,
+};
+use crate::reactor::listener::Listener;
+use crate::reactor::mesh::{Bells, Mesh};
 use crate::reactor::ring::{Event, Ring, Sleep};
+use crate::router::parcel::Parcel;
 use crate::thread::Thread;
 
 /// How a reactor is made.
@@ -29,25 +30,37 @@ pub(crate) struct ReactorOptions {
     pub listeners: Vec<Listener>,
     /// Most connections it can hold.
     pub slot_count: u32,
+    /// Its ends of the mesh.
+    pub mesh: Mesh<Box<Parcel>>,
+    /// The bells of all threads.
+    pub bells: Bells,
 }
 
 /// The loop of one data thread.
 pub(crate) struct Reactor {
-    ring: Ring,
-    listeners: Vec<Listener>,
-    desk: Desk,
-    table: &'static Table,
+    pub(super) ring: Ring,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) desk: Desk,
+    mesh: Mesh<Box<Parcel>>,
+    bells: Bells,
     ready: Vec<Ready>,
     stops: Vec<Stop>,
     spans: Vec<Span>,
     events: Vec<Event>,
     bump: Bump,
     /// Connections whose receive ended though they are open.
-    rearm: Vec<u32>,
-    /// Some of the stalled connections may go on.
-    unstall: bool,
+    pub(super) rearm: Vec<u32>,
+    /// Listeners to accept from again once there may be descriptors.
+    accept_later: Vec<u32>,
+    accept_at: Millis,
+    /// Requests were held back by a pause.
+    is_paused: bool,
     /// The shard has background work left.
     has_work: bool,
+    accounted_at: Millis,
+    idle_checked_at: Millis,
+    config_generation: u64,
+    is_stop_told: bool,
 }
 
 impl Reactor {
@@ -56,83 +69,220 @@ impl Reactor {
     /// # Errors
     /// When the kernel has no ring for it.
     pub(crate) fn new(thread: Thread, options: ReactorOptions) -> io::Result<Reactor> {
-        let ReactorOptions { listeners, slot_count } = options;
+        let ReactorOptions { listeners, slot_count, mesh, bells } = options;
         let mut ring = Ring::new(slot_count)?;
+        bells.hang(thread.id.0, ring.descriptor());
         for (index, listener) in listeners.iter().enumerate() {
             ring.accept(listener.descriptor(), index as u32);
         }
-        let desk = Desk {
-            thread,
-            connections: Connections::new(slot_count),
-            pool: Pool::default(),
-            dirty: Vec::new(),
-            stalled: Vec::new(),
-            closing: Vec::new(),
-            is_stopping: false,
-        };
+        let config_generation = thread.shared.config_generation();
         Ok(Reactor {
             ring,
             listeners,
-            desk,
-            table: table(),
+            desk: Desk::new(thread, table(), slot_count),
+            mesh,
+            bells,
             ready: Vec::new(),
             stops: Vec::new(),
             spans: Vec::new(),
             events: Vec::new(),
             bump: Bump::new(),
             rearm: Vec::new(),
-            unstall: false,
+            accept_later: Vec::new(),
+            accept_at: Millis(0),
+            is_paused: false,
             has_work: false,
+            accounted_at: Millis(0),
+            idle_checked_at: Millis(0),
+            config_generation,
+            is_stop_told: false,
         })
     }
 
-    /// Serves until the server stops.
+    /// Serves until the server stops, then sends what is to be sent.
     ///
     /// # Errors
     /// When the kernel refuses the ring.
     pub(crate) fn run(&mut self) -> io::Result<()> {
-        while !self.desk.is_stopping {
-            self.turn()?;
+        while !self.desk.thread.shared.is_stopping() {
+            let sleep = self.sleep();
+            self.turn(sleep)?;
+        }
+        self.tell_all();
+        self.stop()
+    }
+
+    /// Accepts and runs nothing more, and turns until all threads have sent their replies, or a while has passed.
+    fn stop(&mut self) -> io::Result<()> {
+        for index in 0..self.listeners.len() {
+            self.ring.cancel_accept(index as u32);
+        }
+        self.desk.is_congested = true;
+        let start = now();
+        let mut is_counted = false;
+        let shared = std::sync::Arc::clone(&self.desk.thread.shared);
+        while !shared.are_all_drained() && now().0 - start.0 < STOP_WAIT_MS {
+            self.turn(Sleep::AtMost(Duration::from_millis(1)))?;
+            self.desk.is_congested = true;
+            let is_drained = self.desk.owed_count == 0 && !self.desk.connections.is_sending();
+            if is_drained && !is_counted {
+                is_counted = true;
+                shared.count_drained();
+            }
         }
         Ok(())
     }
 
     /// One turn.
-    fn turn(&mut self) -> io::Result<()> {
+    fn turn(&mut self, sleep: Sleep) -> io::Result<()> {
         let mut events = std::mem::take(&mut self.events);
-        self.ring.wait(self.sleep(), &mut events)?;
+        self.wait(sleep, &mut events)?;
         self.desk.thread.begin_turn(now());
         for event in events.drain(..) {
             self.sort(event);
         }
         self.events = events;
+        self.read_parcels();
         self.take_up_stalled();
         self.run_ready();
         self.ring.buffers.recycle();
-        self.has_work = self.desk.thread.shard.work(self.desk.thread.now, BACKGROUND_STEPS);
+        self.work();
+        self.desk.post.send(&mut self.mesh);
+        let ring = &mut self.ring;
+        self.mesh.flush(|descriptor| ring.wake(descriptor));
         self.send();
         self.close();
-        for slot in self.rearm.drain(..) {
-            let connection = self.desk.connections.get(slot);
-            if connection.is_serving() && !connection.state.contains(State::RECEIVING) {
-                connection.state.insert(State::RECEIVING);
-                self.ring.receive(slot);
+        self.rearm();
+        self.tell_changes();
+        Ok(())
+    }
+
+    /// Submits and sleeps, spinning before where that is cheaper than being woken.
+    fn wait(&mut self, sleep: Sleep, events: &mut Vec<Event>) -> io::Result<()> {
+        if sleep == Sleep::No {
+            return self.ring.wait(sleep, events);
+        }
+        let busy_ns = u64::from(self.desk.thread.config.busy_poll_us) * 1000;
+        let hop_ns = if self.desk.owed_count > 0 { HOP_SPIN_NS } else { 0 };
+        if busy_ns.max(hop_ns) > 0 && self.spin(busy_ns.max(hop_ns), events)? {
+            return Ok(());
+        }
+        if self.mesh.fall_asleep() {
+            self.ring.wait(sleep, events)?;
+            self.mesh.wake_up();
+            return Ok(());
+        }
+        self.ring.wait(Sleep::No, events)
+    }
+
+    /// Looks for news for up to `spin_ns` without sleeping; whether there are any.
+    fn spin(&mut self, spin_ns: u64, events: &mut Vec<Event>) -> io::Result<bool> {
+        self.ring.wait(Sleep::No, events)?;
+        if !events.is_empty() {
+            return Ok(true);
+        }
+        let start = Instant::now();
+        let longest = Duration::from_nanos(spin_ns);
+        while start.elapsed() < longest {
+            for _ in 0..16 {
+                if self.mesh.has_messages() {
+                    return Ok(true);
+                }
+                std::hint::spin_loop();
+            }
+            if self.ring.has_news() {
+                self.ring.wait(Sleep::No, events)?;
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// How long nothing has to be done unless something happens.
     fn sleep(&self) -> Sleep {
-        if self.has_work {
+        if self.has_work || self.desk.unstall {
             return Sleep::No;
         }
-        match self.desk.thread.shard.next_due() {
-            Some(due) => {
-                let wait_ms = due.0.saturating_sub(self.desk.thread.now.0).max(1);
-                Sleep::AtMost(Duration::from_millis(wait_ms))
-            }
+        let thread = &self.desk.thread;
+        let now = thread.now;
+        let mut until = thread.shard.next_due();
+        let mut at_most = |at: Millis| until = Some(until.map_or(at, |until| until.min(at)));
+        if self.is_paused
+            && let Some(end) = thread.pause.end(now)
+        {
+            at_most(end);
+        }
+        if !self.accept_later.is_empty() {
+            at_most(self.accept_at);
+        }
+        if thread.config.timeout > 0 && thread.clients.len() > 0 {
+            at_most(Millis(self.idle_checked_at.0 + IDLE_CHECK_INTERVAL_MS));
+        }
+        if self.mesh.is_congested() {
+            at_most(Millis(now.0 + 1));
+        }
+        match until {
+            Some(until) => Sleep::AtMost(Duration::from_millis(until.0.saturating_sub(now.0).max(1))),
             None => Sleep::Forever,
+        }
+    }
+
+    fn read_parcels(&mut self) {
+        let mut read_count = 0;
+        while let Some((source, parcel)) = self.mesh.take() {
+            self.desk.read_parcel(source, parcel, &self.bump);
+            self.bump.reset();
+            read_count += 1;
+            if read_count == PARCELS_PER_TURN_MAX {
+                // The rest is for the next turn, which does not sleep: the mesh refuses to.
+                break;
+            }
+        }
+        let was_congested = std::mem::replace(&mut self.desk.is_congested, self.mesh.is_congested());
+        self.desk.unstall |= was_congested && !self.desk.is_congested;
+    }
+
+    /// Work of the shard and of the clock.
+    fn work(&mut self) {
+        let thread = &mut self.desk.thread;
+        let now = thread.now;
+        self.has_work = thread.shard.work(now, BACKGROUND_STEPS);
+        if self.is_paused && !thread.pause.is_on(now) {
+            self.is_paused = false;
+            self.desk.unstall = true;
+        }
+        if !self.accept_later.is_empty() && now >= self.accept_at {
+            for listener in std::mem::take(&mut self.accept_later) {
+                self.ring.accept(self.listeners[listener as usize].descriptor(), listener);
+            }
+        }
+        if now.0 - self.accounted_at.0.min(now.0) >= ACCOUNT_INTERVAL_MS {
+            self.accounted_at = now;
+            self.desk.account();
+        }
+        if now.0 - self.idle_checked_at.0.min(now.0) >= IDLE_CHECK_INTERVAL_MS {
+            self.idle_checked_at = now;
+            self.desk.close_idle();
+        }
+    }
+
+    /// Wakes the other threads when this one changed what they have to know.
+    fn tell_changes(&mut self) {
+        let generation = self.desk.thread.shared.config_generation();
+        if generation != self.config_generation {
+            self.config_generation = generation;
+            self.tell_all();
+        }
+        if self.desk.thread.shared.is_stopping() && !self.is_stop_told {
+            self.is_stop_told = true;
+            self.tell_all();
+        }
+    }
+
+    fn tell_all(&mut self) {
+        let own = self.ring.descriptor();
+        for descriptor in self.bells.rings().filter(|descriptor| *descriptor != own) {
+            self.ring.wake(descriptor);
         }
     }
 
@@ -148,14 +298,26 @@ impl Reactor {
                 }
             }
             Event::AcceptFailed { listener, error, is_armed } => {
-                tracing::warn!("accepting a connection failed: {error}");
-                if !is_armed {
-                    self.ring.accept(self.listeners[listener as usize].descriptor(), listener);
-                }
+                self.accept_failed(listener, error, is_armed);
             }
             Event::Closed { slot } => self.desk.connections.free(slot),
             Event::Woken => {}
         }
+    }
+
+    /// Accepting goes on, after a while if descriptors or memory ran out.
+    fn accept_failed(&mut self, listener: u32, error: Errno, is_armed: bool) {
+        if is_armed || self.desk.thread.shared.is_stopping() {
+            return;
+        }
+        if error == Errno::CONNABORTED || error == Errno::INTR || error == Errno::AGAIN {
+            return self.ring.accept(self.listeners[listener as usize].descriptor(), listener);
+        }
+        if self.accept_later.is_empty() {
+            tracing::warn!("no connection can be accepted for now: {error}");
+            self.accept_at = Millis(self.desk.thread.now.0 + ACCEPT_RETRY_MS);
+        }
+        self.accept_later.push(listener);
     }
 
     /// Bytes came in: they are parsed where they are, unless the connection keeps the start of a request.
@@ -186,11 +348,18 @@ impl Reactor {
             }
             return;
         }
-        let holds_bytes = !connection.input.is_empty();
+        let is_stalled = connection.state.contains(State::STALLED);
+        let holds_bytes = !connection.input.is_empty() || is_stalled;
         if holds_bytes {
             connection.input.extend_from_slice(self.ring.buffers.bytes(piece));
-            let is_held = connection.state.contains(State::STALLED);
-            if is_held || connection.input.len() < connection.input_wanted_bytes {
+            let input_bytes = connection.input.len();
+            if input_bytes as u64 > self.desk.thread.config.client_query_buffer_limit {
+                return self.desk.close_for_query(slot);
+            }
+            if is_stalled {
+                return self.pause_receive(slot);
+            }
+            if input_bytes < connection.input_wanted_bytes {
                 return;
             }
         }
@@ -208,7 +377,10 @@ impl Reactor {
         }
         match error {
             Some(Errno::NOBUFS) => self.rearm.push(slot),
-            Some(Errno::CANCELED) => connection.state.remove(State::RECEIVE_ENDING),
+            Some(Errno::CANCELED) => {
+                connection.state.remove(State::RECEIVE_ENDING);
+                self.rearm.push(slot);
+            }
             Some(_) => self.desk.begin_close(slot),
             None => {
                 connection.state.insert(State::HALF_CLOSED);
@@ -228,7 +400,7 @@ impl Reactor {
             self.desk.begin_close(slot);
         } else {
             let ending = State::CLOSE_AFTER_REPLIES.union(State::HALF_CLOSED).union(State::STALLED);
-            self.unstall |= connection.state.contains(State::STALLED);
+            self.desk.unstall |= connection.state.contains(State::STALLED);
             if connection.state.intersects(ending) || !connection.output.is_empty() {
                 self.desk.mark_dirty(slot);
             }
@@ -239,85 +411,37 @@ impl Reactor {
         self.desk.pool.give(buffer);
     }
 
-    fn accepted(&mut self, listener: u32, socket: OwnedFd) {
-        let Ok((address, local_address)) = ends(&socket) else { return };
-        let config = &self.desk.thread.config;
-        let has_password = !config.requirepass.is_empty();
-        if config.protected_mode && !has_password && !is_local(address) {
-            return self.turn_away(&socket, refusal::PROTECTED);
-        }
-        if self.desk.connections.len() >= config.maxclients as usize {
-            return self.turn_away(&socket, refusal::TOO_MANY_CLIENTS);
-        }
-        let Some(slot) = self.desk.connections.open() else {
-            return self.turn_away(&socket, refusal::TOO_MANY_CLIENTS);
-        };
-        if let Err(error) = self.ring.adopt(&socket, slot) {
-            tracing::warn!("a connection could not be registered: {error}");
-            self.desk.connections.get(slot).state = State::CLOSING;
-            self.desk.connections.free(slot);
-            return;
-        }
-        let thread = &mut self.desk.thread;
-        thread.counters.connections += 1;
-        let client = Client {
-            id: thread.shared.next_client_id(),
-            address,
-            local_address,
-            door: self.listeners[listener as usize].door,
-            connected_at: thread.now,
-            active_at: thread.now,
-            name: Vec::new(),
-            library_name: Vec::new(),
-            library_version: Vec::new(),
-            db: Db(0),
-            protocol: Protocol::Resp2,
-            authenticated: !has_password,
-            reply_mode: ReplyMode::On,
-            no_evict: false,
-            no_touch: false,
-            is_monitor: false,
-            is_readonly: false,
-            last_command: "NULL",
-            input_bytes: 0,
-            output_bytes: 0,
-            received_bytes: 0,
-            sent_bytes: 0,
-            request_count: 0,
-        };
-        thread.add_client(ClientSlot(slot), client);
-        self.desk.connections.get(slot).state.insert(State::RECEIVING);
-        self.ring.receive(slot);
-    }
-
-    /// Tells a connection why it is not served, and closes it.
-    #[cold]
-    fn turn_away(&mut self, socket: &OwnedFd, reply: &[u8]) {
-        self.desk.thread.counters.rejected_connections += 1;
-        let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
-        let _ = rustix::net::send(socket, reply, flags);
-    }
-
     /// Lets stalled connections go on whose reason to stall is over.
     fn take_up_stalled(&mut self) {
-        if !std::mem::take(&mut self.unstall) {
+        if !std::mem::take(&mut self.desk.unstall) {
             return;
         }
         let stalled = std::mem::take(&mut self.desk.stalled);
         for slot in stalled {
-            let connection = self.desk.connections.get(slot);
-            if !connection.is_serving() {
+            if !self.desk.connections.get(slot).is_serving() {
                 continue;
             }
-            if connection.unsent_bytes() > OUTPUT_PAUSE_BYTES {
+            if self.desk.is_blocked(slot) {
                 self.desk.stalled.push(slot);
                 continue;
             }
+            let connection = self.desk.connections.get(slot);
             connection.state.remove(State::STALLED);
             connection.state.insert(State::READY);
             let input = std::mem::take(&mut connection.input);
             self.ready.push(Ready::new(slot, Source::Owned(input)));
             self.rearm.push(slot);
+        }
+    }
+
+    /// Stops reading from a stalled connection that has sent a lot already.
+    fn pause_receive(&mut self, slot: u32) {
+        let connection = self.desk.connections.get(slot);
+        let is_receiving = connection.state.contains(State::RECEIVING);
+        let is_ending = connection.state.contains(State::RECEIVE_ENDING);
+        if connection.input.len() > INPUT_PAUSE_BYTES && is_receiving && !is_ending {
+            connection.state.insert(State::RECEIVE_ENDING);
+            self.ring.cancel_receive(slot);
         }
     }
 
@@ -341,7 +465,7 @@ impl Reactor {
 
     /// Cuts one batch from the ready inputs from `next` on and runs it; returns the first input that is not cut whole.
     fn run_batch(&mut self, mut next: usize) -> usize {
-        let Reactor { ring, desk, ready, spans, bump, table, stops, .. } = self;
+        let Reactor { ring, desk, ready, spans, bump, stops, .. } = self;
         let mut cuts = std::mem::take(stops);
         let mut batch = Batch::new(bump);
         let first = next;
@@ -365,7 +489,7 @@ impl Reactor {
                 limits: Limits { bulk_bytes_max: desk.thread.config.proto_max_bulk_len, standing, ..Limits::default() },
                 request_count_max: if client.authenticated { usize::MAX } else { 1 },
             };
-            let cut = batch.cut(table, input, spans);
+            let cut = batch.cut(desk.table, input, spans);
             positions.push((cut.position, cut.wanted_bytes));
             if cut.goes_on {
                 break;
@@ -396,23 +520,13 @@ impl Reactor {
         if !connection.is_serving() {
             return;
         }
-        if item.is_stopped {
-            connection.parser.reset();
-            connection.state.insert(State::STALLED);
-            self.desk.stalled.push(item.slot);
-            if connection.state.contains(State::RECEIVING) && !connection.state.contains(State::RECEIVE_ENDING) {
-                connection.state.insert(State::RECEIVE_ENDING);
-                self.ring.cancel_receive(item.slot);
-            }
-        }
         let rest = &item.bytes(&self.ring.buffers)[item.position..];
-        if rest.is_empty() {
+        if rest.is_empty() && !item.is_stopped {
             if let Source::Owned(bytes) = item.source {
                 self.desk.pool.give(bytes);
             }
             return;
         }
-        let wanted_bytes = item.wanted_bytes.min(INPUT_RESERVE_BYTES_MAX);
         connection.input_wanted_bytes = rest.len() + item.wanted_bytes;
         connection.input = match item.source {
             Source::Owned(mut bytes) => {
@@ -425,7 +539,21 @@ impl Reactor {
                 input
             }
         };
-        connection.input.reserve(wanted_bytes);
+        let limit = self.desk.thread.config.client_query_buffer_limit;
+        if connection.input.len() as u64 > limit {
+            return self.desk.close_for_query(item.slot);
+        }
+        // Sized once for a long argument; where so much is not to be had at once, it grows as bytes come.
+        let wanted_bytes = item.wanted_bytes.min(INPUT_RESERVE_BYTES_MAX);
+        let _ = connection.input.try_reserve_exact(wanted_bytes);
+        if item.is_stopped {
+            connection.parser.reset();
+            connection.state.insert(State::STALLED);
+            self.desk.stalled.push(item.slot);
+            self.is_paused |= self.desk.thread.pause.is_on(self.desk.thread.now);
+            self.desk.unstall |= !self.desk.is_blocked(item.slot);
+            self.pause_receive(item.slot);
+        }
     }
 
     /// One send for each connection that has something to send.
@@ -439,7 +567,7 @@ impl Reactor {
             }
             if connection.output.is_empty() {
                 self.desk.pool.give(std::mem::take(&mut connection.output));
-                let is_idle = !connection.state.contains(State::STALLED);
+                let is_idle = !connection.state.contains(State::STALLED) && connection.holes.is_empty();
                 let ending = State::CLOSE_AFTER_REPLIES.union(State::HALF_CLOSED);
                 if is_idle && connection.state.intersects(ending) {
                     self.desk.begin_close(slot);
@@ -452,6 +580,19 @@ impl Reactor {
             self.ring.send(slot, output);
         }
         self.desk.dirty = dirty;
+    }
+
+    /// Receives again where the kernel stopped though the connection goes on.
+    fn rearm(&mut self) {
+        for slot in self.rearm.drain(..) {
+            let connection = self.desk.connections.get(slot);
+            let is_full = connection.state.contains(State::STALLED) && connection.input.len() > INPUT_PAUSE_BYTES;
+            let is_ended = State::RECEIVING.union(State::HALF_CLOSED);
+            if connection.is_serving() && !connection.state.intersects(is_ended) && !is_full {
+                connection.state.insert(State::RECEIVING);
+                self.ring.receive(slot);
+            }
+        }
     }
 
     /// Ends what is in flight on connections that are to be closed, and closes those where nothing is.
@@ -474,9 +615,8 @@ impl Reactor {
     }
 }
 
-fn is_local(address: SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
-}
+/// Most parcels that are read before the clients' own requests have their turn.
+const PARCELS_PER_TURN_MAX: usize = 64;
 
 /// The wall clock.
 fn now() -> Millis {

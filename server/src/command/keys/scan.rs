@@ -21,6 +21,7 @@ use locksley_wire::number::{Digits, parse_u64};
 use locksley_wire::resp::Reply;
 
 use super::type_of::type_name;
+use crate::client::Door;
 use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::number::integer;
@@ -69,7 +70,9 @@ fn scan(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
     let cursor = Cursor::parse(args[1])?;
     let options = Options::parse(&args[2..])?;
     reply.array(2);
-    if cursor.shard >= u32::from(context.thread.shared.shard_count) {
+    // Behind a shard's own port, the shard is all there is.
+    let shard_count = if context.caller.door == Door::Shard { 1 } else { context.thread.shared.shard_count };
+    if cursor.shard >= u32::from(shard_count) {
         reply.bulk(b"0");
         reply.array(0);
         return Ok(());
@@ -84,7 +87,7 @@ fn scan(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
             count += 1;
         }
     });
-    let next = cursor.next(next, context.thread.shared.shard_count);
+    let next = cursor.next(next, shard_count);
     reply.bulk(Digits::of_u64(next.to_number()).as_bytes());
     reply.array(count);
     reply.buffer().extend_from_slice(&names);

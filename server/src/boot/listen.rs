@@ -1,0 +1,68 @@
+//! The listening sockets of each data thread, from `bind`, `port` and the shards' own ports.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use crate::client::Door;
+use crate::config::Config;
+use crate::reactor::listener::{Listener, ListenerOptions, claim};
+
+/// Opens the listeners of thread `shard`: its share of the common port, and its own port where shards are announced.
+///
+/// # Errors
+/// One sentence that names the address.
+pub(super) fn open(config: &Config, shard: u16) -> Result<Vec<Listener>, String> {
+    let mut listeners = Vec::new();
+    if config.port != 0 {
+        open_port(config, config.port, Door::Shared, shard == 0, &mut listeners)?;
+    }
+    if config.cluster_announce_shards {
+        let first = if config.shard_port == 0 { config.port.saturating_add(1) } else { config.shard_port };
+        let port = first.checked_add(shard).ok_or("shard-port leaves no room for the ports of all shards")?;
+        open_port(config, port, Door::Shard, true, &mut listeners)?;
+    }
+    Ok(listeners)
+}
+
+fn open_port(
+    config: &Config,
+    port: u16,
+    door: Door,
+    is_claimed: bool,
+    listeners: &mut Vec<Listener>,
+) -> Result<(), String> {
+    let options = ListenerOptions { door, backlog: config.tcp_backlog, keepalive_seconds: config.tcp_keepalive };
+    let count_before = listeners.len();
+    for entry in &config.bind {
+        let (host, is_optional) = entry.strip_prefix('-').map_or((entry.as_str(), false), |host| (host, true));
+        let addresses = match resolve(host, port) {
+            Ok(addresses) => addresses,
+            Err(_) if is_optional => continue,
+            Err(sentence) => return Err(sentence),
+        };
+        for address in addresses {
+            let claimed = if is_claimed { claim(address) } else { Ok(()) };
+            match claimed.and_then(|()| Listener::open(address, options)) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                    return Err(format!("port {port} is in use at {}: choose another with --port", address.ip()));
+                }
+                Err(_) if is_optional => {}
+                Err(error) => return Err(format!("cannot listen at {address}: {error}")),
+            }
+        }
+    }
+    if listeners.len() == count_before {
+        return Err(format!("none of the addresses of bind can be listened at (port {port})"));
+    }
+    Ok(())
+}
+
+fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let host = match host {
+        "*" => "0.0.0.0",
+        "::*" => "::",
+        host => host,
+    };
+    let addresses = (host, port).to_socket_addrs();
+    addresses.map(Iterator::collect).map_err(|error| format!("cannot bind to {host}: {error}"))
+}

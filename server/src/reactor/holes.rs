@@ -1,0 +1,168 @@
+//! The replies that a connection still waits for from other shards, and those that wait behind them.
+//!
+//! A client reads its replies in the order of its requests. When a request travels to another shard it leaves a hole;
+//! what is answered at home after it waits behind the hole until the reply is there.
+//!
+//! ```text
+//! holes   [ 7: empty, at 0 ]      [ 8: filled, at 12 ]     [ 9: empty, at 12 ]
+//! behind  ......12 bytes.........                          ......
+//!          replies between 7 and 8                          replies after 9
+//! ```
+//!
+//! Invariants:
+//! - the positions of the holes ascend;
+//! - the first hole is empty: a filled one leaves together with what is behind it.
+
+use std::collections::VecDeque;
+
+/// One reply that is missing, or came before its turn.
+#[derive(Debug)]
+struct Hole {
+    /// Bytes in `behind` before it.
+    position: usize,
+    reply: Option<Vec<u8>>,
+    wanted: Wanted,
+}
+
+/// Whether the client wants to see a reply (CLIENT REPLY).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// It does.
+    Yes,
+    /// It does not: the hole closes without a trace.
+    No,
+}
+
+/// The holes of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Holes {
+    holes: VecDeque<Hole>,
+    /// The number of the first hole.
+    sequence: u32,
+    /// Replies that wait behind holes.
+    pub behind: Vec<u8>,
+    /// Bytes of `behind` that left already.
+    left_bytes: usize,
+    filled_bytes: usize,
+}
+
+/// Emptied lists of more holes than this are given back.
+const KEPT_COUNT_MAX: usize = 256;
+
+impl Holes {
+    /// Whether no reply is missing.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.holes.is_empty()
+    }
+
+    /// How many replies are missing or wait for their turn.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.holes.len()
+    }
+
+    /// Bytes that wait.
+    #[inline]
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.behind.len() - self.left_bytes.min(self.behind.len()) + self.filled_bytes
+    }
+
+    /// Opens a hole behind `position` bytes of [`Holes::behind`]; returns its number.
+    #[inline]
+    pub(crate) fn open(&mut self, position: usize, wanted: Wanted) -> u32 {
+        self.holes.push_back(Hole { position, reply: None, wanted });
+        self.sequence.wrapping_add(self.holes.len() as u32 - 1)
+    }
+
+    /// Fills hole `sequence`, and appends to `output` all that is complete from the first hole on.
+    #[inline]
+    pub(crate) fn fill(&mut self, sequence: u32, reply: &[u8], output: &mut Vec<u8>) {
+        let index = sequence.wrapping_sub(self.sequence) as usize;
+        assert!(index < self.holes.len(), "a reply has a hole");
+        let hole = &mut self.holes[index];
+        let reply = if hole.wanted == Wanted::Yes { reply } else { b"" };
+        if index > 0 {
+            assert!(hole.reply.is_none(), "a hole is filled once");
+            hole.reply = Some(reply.to_vec());
+            self.filled_bytes += reply.len();
+            return;
+        }
+        output.extend_from_slice(reply);
+        self.leave(output);
+        while let Some(Hole { reply: Some(_), .. }) = self.holes.front() {
+            let reply = self.holes[0].reply.take().expect("it was just seen");
+            self.filled_bytes -= reply.len();
+            output.extend_from_slice(&reply);
+            self.leave(output);
+        }
+    }
+
+    /// Takes away the first hole and moves to `output` what was behind it alone.
+    #[inline]
+    fn leave(&mut self, output: &mut Vec<u8>) {
+        self.holes.pop_front();
+        self.sequence = self.sequence.wrapping_add(1);
+        let end = self.holes.front().map_or(self.behind.len(), |next| next.position);
+        output.extend_from_slice(&self.behind[self.left_bytes..end]);
+        self.left_bytes = end;
+        if self.holes.is_empty() {
+            self.behind.clear();
+            self.left_bytes = 0;
+            if self.holes.capacity() > KEPT_COUNT_MAX {
+                self.holes = VecDeque::new();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Requests are `L` (answered at home) or `R` (at another shard); replies of the latter come in the order `fills`.
+    fn check(requests: &str, fills: &[usize]) {
+        let (mut holes, mut output) = (Holes::default(), Vec::new());
+        let mut numbers = Vec::new();
+        let mut expected = Vec::new();
+        for (index, kind) in requests.chars().enumerate() {
+            let reply = format!("<{index}>").into_bytes();
+            expected.extend_from_slice(&reply);
+            match kind {
+                'R' => numbers.push((holes.open(holes.behind.len(), Wanted::Yes), reply)),
+                _ if holes.is_empty() => output.extend_from_slice(&reply),
+                _ => holes.behind.extend_from_slice(&reply),
+            }
+        }
+        for fill in fills {
+            let (number, reply) = &numbers[*fill];
+            holes.fill(*number, reply, &mut output);
+        }
+        assert!(holes.is_empty(), "{requests} {fills:?}");
+        assert_eq!(holes.waiting_bytes(), 0);
+        assert_eq!(output, expected, "{requests} {fills:?}");
+    }
+
+    #[test]
+    fn replies_leave_in_the_order_of_their_requests() {
+        check("LL", &[]);
+        check("LRL", &[0]);
+        check("RLRLLR", &[0, 1, 2]);
+        check("RLRLLR", &[2, 1, 0]);
+        check("RLRLLR", &[1, 2, 0]);
+        check("RRRR", &[3, 0, 2, 1]);
+        check("LRRLRLL", &[1, 0, 2]);
+    }
+
+    #[test]
+    fn an_unwanted_reply_leaves_no_trace() {
+        let (mut holes, mut output) = (Holes::default(), Vec::new());
+        let first = holes.open(0, Wanted::No);
+        holes.behind.extend_from_slice(b"after");
+        let second = holes.open(5, Wanted::No);
+        holes.fill(second, b"two", &mut output);
+        holes.fill(first, b"one", &mut output);
+        assert_eq!(output, b"after");
+        assert!(holes.is_empty());
+    }
+}

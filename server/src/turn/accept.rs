@@ -1,0 +1,81 @@
+//! New connections: who is let in, and what those are told who are not.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use locksley_engine::Db;
+use locksley_wire::resp::Protocol;
+use rustix::net::SendFlags;
+
+use super::reactor::Reactor;
+use crate::client::{Client, ClientSlot, ReplyMode};
+use crate::frontend::refusal;
+use crate::reactor::connection::State;
+use crate::reactor::listener::ends;
+
+impl Reactor {
+    /// Lets a connection in, or not.
+    pub(super) fn accepted(&mut self, listener: u32, socket: OwnedFd) {
+        let Ok((address, local_address)) = ends(&socket) else { return };
+        let config = &self.desk.thread.config;
+        let has_password = !config.requirepass.is_empty();
+        if config.protected_mode && !has_password && !is_local(address) {
+            return self.turn_away(&socket, refusal::PROTECTED);
+        }
+        if self.desk.thread.shared.client_count() >= config.maxclients {
+            return self.turn_away(&socket, refusal::TOO_MANY_CLIENTS);
+        }
+        let Some(slot) = self.desk.connections.open() else {
+            return self.turn_away(&socket, refusal::TOO_MANY_CLIENTS);
+        };
+        if let Err(error) = self.ring.adopt(&socket, slot) {
+            tracing::warn!("a connection could not be registered: {error}");
+            self.desk.connections.get(slot).state = State::CLOSING;
+            self.desk.connections.free(slot);
+            return;
+        }
+        let thread = &mut self.desk.thread;
+        thread.counters.connections += 1;
+        let client = Client {
+            id: thread.shared.next_client_id(),
+            address,
+            local_address,
+            door: self.listeners[listener as usize].door,
+            connected_at: thread.now,
+            active_at: thread.now,
+            name: Vec::new(),
+            library_name: Vec::new(),
+            library_version: Vec::new(),
+            db: Db(0),
+            protocol: Protocol::Resp2,
+            authenticated: !has_password,
+            reply_mode: ReplyMode::On,
+            no_evict: false,
+            no_touch: false,
+            is_monitor: false,
+            is_readonly: false,
+            last_command: "NULL",
+            input_bytes: 0,
+            output_bytes: 0,
+            received_bytes: 0,
+            sent_bytes: 0,
+            request_count: 0,
+        };
+        thread.add_client(ClientSlot(slot), client);
+        self.desk.connections.get(slot).state.insert(State::RECEIVING);
+        self.ring.receive(slot);
+    }
+
+    /// Tells a connection why it is not served, and closes it.
+    #[cold]
+    fn turn_away(&mut self, socket: &OwnedFd, reply: &[u8]) {
+        self.desk.thread.counters.rejected_connections += 1;
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        // A peer that does not read this learns by the close.
+        let _ = rustix::net::send(socket, reply, flags);
+    }
+}
+
+fn is_local(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
