@@ -169,8 +169,10 @@ fn serve(connection: &mut Connection, bytes: &[u8], map: &mut hashbrown::HashMap
                 } else if name.eq_ignore_ascii_case(b"set") && spans.len() >= 3 {
                     map.insert(spans[1].of(input).to_vec(), spans[2].of(input).to_vec());
                     reply.ok();
+                } else if name.eq_ignore_ascii_case(b"ping") {
+                    reply.simple("PONG");
                 } else {
-                    reply.error("ERR the stub knows GET and SET");
+                    reply.error("ERR the stub knows GET, SET and PING");
                 }
                 input = &input[consumed..];
             }
