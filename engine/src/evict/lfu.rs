@@ -3,7 +3,7 @@
 //! The counter is logarithmic and decays, so yesterday's favourites go; a new entry starts above zero, so
 //! it is not the next to go.
 
-use super::access::Meaning;
+use super::access::{Meaning, idle_minutes};
 use super::{Pool, Store};
 use crate::cell::Cell;
 use crate::time::Millis;
@@ -19,6 +19,6 @@ pub(super) fn victim(
     let draws = (0..sample_count).filter_map(|_| pool.draw(store, &mut random));
     draws.min_by_key(|cell| {
         let access = store.access(*cell);
-        (meaning.counter(access, now), u64::MAX - meaning.idle_ms(access, now))
+        (meaning.counter(access, now), u32::MAX - idle_minutes(access, now))
     })
 }

@@ -7,10 +7,9 @@
 //!
 //! Source: the Redis documentation, "Key eviction", "Approximated LRU algorithm".
 
-use super::access::idle_units;
+use super::access::idle_ticks;
 use super::{Pool, Store};
 use crate::cell::Cell;
-use crate::time::Millis;
 
 /// Candidates that are kept.
 const CANDIDATES_MAX: usize = 16;
@@ -35,12 +34,12 @@ impl Candidates {
         store: &impl Store,
         pool: Pool,
         sample_count: u32,
-        now: Millis,
+        tick: u32,
         mut random: impl FnMut() -> u64,
     ) -> Option<Cell> {
         for _ in 0..sample_count {
             if let Some(cell) = pool.draw(store, &mut random) {
-                self.offer(Candidate { cell, access: store.access(cell) }, now);
+                self.offer(Candidate { cell, access: store.access(cell) }, tick);
             }
         }
         while let Some(Candidate { cell, access }) = self.list.pop() {
@@ -56,12 +55,12 @@ impl Candidates {
         self.list.clear();
     }
 
-    fn offer(&mut self, candidate: Candidate, now: Millis) {
+    fn offer(&mut self, candidate: Candidate, tick: u32) {
         if self.list.iter().any(|known| known.cell == candidate.cell) {
             return;
         }
-        let idle = idle_units(candidate.access, now);
-        let place = self.list.partition_point(|known| idle_units(known.access, now) < idle);
+        let idle = idle_ticks(candidate.access, tick);
+        let place = self.list.partition_point(|known| idle_ticks(known.access, tick) < idle);
         if self.list.len() < CANDIDATES_MAX {
             self.list.insert(place, candidate);
         } else if place > 0 {

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! allkeys-s3fifo               s3fifo.rs   recent.rs, ghost.rs, hand.rs
-//! allkeys-lru, volatile-lru    lru.rs
+//! allkeys-lru, volatile-lru    lru.rs      clock.rs
 //! allkeys-lfu, volatile-lfu    lfu.rs
 //! volatile-ttl                 ttl.rs
 //! allkeys-fifo                 the hand alone
@@ -16,6 +16,7 @@
 //! ```
 
 mod access;
+mod clock;
 mod ghost;
 mod hand;
 mod lfu;
@@ -32,6 +33,7 @@ use crate::slab::Slab;
 use crate::time::Millis;
 pub(crate) use access::ACCESS_BITS;
 use access::Meaning;
+use clock::Clock;
 use hand::Hand;
 use lru::Candidates;
 use s3fifo::S3fifo;
@@ -119,6 +121,7 @@ impl Victim {
 pub(crate) struct Evictor {
     options: EvictOptions,
     meaning: Meaning,
+    clock: Clock,
     random: Random,
     s3fifo: S3fifo,
     candidates: Candidates,
@@ -131,6 +134,7 @@ impl Evictor {
         Evictor {
             options,
             meaning: meaning(options),
+            clock: Clock::new(),
             random: Random(options.seed | 1),
             s3fifo: S3fifo::new(),
             candidates: Candidates::default(),
@@ -151,13 +155,13 @@ impl Evictor {
     /// The access bits of an entry that was used at `now`, having had the bits `access`.
     #[inline]
     pub(crate) fn touched(&mut self, access: u32, now: Millis) -> u32 {
-        self.meaning.touched(access, now, || self.random.next())
+        self.meaning.touched(access, now, &mut self.clock, || self.random.next())
     }
 
     /// The access bits of an entry that is new in `cell`; `hash` is its key's.
     #[inline]
     pub(crate) fn inserted(&mut self, cell: Cell, hash: u64, now: Millis) -> u32 {
-        let access = self.meaning.born(now);
+        let access = self.meaning.born(now, &mut self.clock);
         if self.keeps_queues() { self.s3fifo.inserted(cell, hash, access) } else { access }
     }
 
@@ -176,6 +180,7 @@ impl Evictor {
         if victim.is_remembered {
             self.s3fifo.remember(store.hash(victim.cell));
         }
+        self.clock.count_eviction(store.entry_count());
         store.evict(victim.cell);
         true
     }
@@ -188,7 +193,7 @@ impl Evictor {
 
     /// Milliseconds since the entry was last used, as far as the bits tell.
     pub(crate) fn idle_ms(&self, access: u32, now: Millis) -> u64 {
-        self.meaning.idle_ms(access, now)
+        self.meaning.idle_ms(access, now, &self.clock)
     }
 
     /// The logarithmic use counter at `now`, of the LFU policies; 0 for others.
@@ -207,13 +212,13 @@ impl Evictor {
     }
 
     fn victim(&mut self, store: &mut impl Store, now: Millis) -> Option<Victim> {
-        let Evictor { meaning, random, s3fifo, candidates, hand, .. } = self;
+        let Evictor { meaning, clock, random, s3fifo, candidates, hand, .. } = self;
         let count = self.options.sample_count.max(1);
         let mut random = || random.next();
         let cell = match self.options.policy {
             Policy::AllkeysS3fifo => return s3fifo.victim(store),
-            Policy::AllkeysLru => candidates.victim(store, Pool::All, count, now, random),
-            Policy::VolatileLru => candidates.victim(store, Pool::Expiring, count, now, random),
+            Policy::AllkeysLru => candidates.victim(store, Pool::All, count, clock.tick(now), random),
+            Policy::VolatileLru => candidates.victim(store, Pool::Expiring, count, clock.tick(now), random),
             Policy::AllkeysLfu => lfu::victim(store, Pool::All, count, *meaning, now, random),
             Policy::VolatileLfu => lfu::victim(store, Pool::Expiring, count, *meaning, now, random),
             Policy::AllkeysRandom => Pool::All.draw(store, &mut random),

@@ -1,14 +1,14 @@
 //! The recent cells: a queue of references, 4 bytes each.
 //!
 //! A reference may be stale: its entry was removed, or moved, or another one lives in its cell. Whoever
-//! takes it out must look. Blocks of 16 KiB keep growth free of copying.
+//! takes it out must look. Blocks of 4 KiB keep growth free of copying.
 
 use std::collections::VecDeque;
 
 use crate::cell::Cell;
 
 /// References of a block.
-const BLOCK_CELLS: usize = 4096;
+const BLOCK_CELLS: usize = 1024;
 
 /// A first-in, first-out queue.
 #[derive(Debug, Default)]
