@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How long any single condition may take to come true before the suite gives up on it.
 ///
 /// Nothing is measured with it: it only has to be longer than the slowest machine ever needs.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a socket stays silent before the suite believes that nothing more comes.
 pub const SILENCE: Duration = Duration::from_millis(200);

@@ -141,7 +141,7 @@ fn renaming_loses_and_doubles_nothing() {
                 let from = &places[(turn * 7 + number * 3) % 12];
                 let to = &places[(turn * 5 + number * 4 + 1) % 12];
                 match client.call(&["RENAMENX", from, to]) {
-                    Reply::Integer(moved) => drop(moves.fetch_add(moved, Ordering::Relaxed)),
+                    Reply::Integer(count) => drop(moves.fetch_add(count, Ordering::Relaxed)),
                     Reply::Error(text) => assert_eq!(text, b"ERR no such key"),
                     other => panic!("RENAMENX answers {other}"),
                 }
