@@ -10,8 +10,8 @@ use locksley_engine::{Applied, Db, Encoding, ExpiryChange, FlagsChange, Key, Mil
 
 use super::batch::{GROUP_KEYS, prefetch};
 
-/// What an entry takes beside its key and value, at most but for rounding: header, expiry and its place in the table.
-const OVERHEAD_BYTES: usize = 64;
+/// What an entry takes beside its key and value, at most: header, expiry, rounding of a small cell, place in the table.
+const OVERHEAD_BYTES: usize = 128;
 
 /// One change of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,10 +51,10 @@ impl Effect<'_> {
         }
     }
 
-    /// About how much memory it may take, in bytes: its key and value, and what goes with them.
+    /// Memory it may take, in bytes, where cells of larger entries are rounded up by a sixteenth.
     pub(crate) fn memory_bytes(&self) -> u64 {
         match self {
-            Effect::Put { key, value, .. } => (key.len() + value.len() + OVERHEAD_BYTES) as u64,
+            Effect::Put { key, value, .. } => (OVERHEAD_BYTES + (key.len() + value.len()) * 17 / 16) as u64,
             Effect::Delete { .. } => 0,
         }
     }

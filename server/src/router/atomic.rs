@@ -236,13 +236,3 @@ pub(crate) fn into_owned(effect: Effect<'_>) -> Effect<'static> {
         Effect::Delete { db, key } => Effect::Delete { db, key: Cow::Owned(key.into_owned()) },
     }
 }
-
-/// Memory that the change may take, in bytes.
-pub(crate) fn reserve_bytes(effect: &Effect<'_>) -> u64 {
-    /// Header, rounding to a size class and table slot of one entry, at most.
-    const ENTRY_BYTES_MAX: usize = 128;
-    match effect {
-        Effect::Put { key, value, .. } => (ENTRY_BYTES_MAX + (key.len() + value.len()) * 17 / 16) as u64,
-        Effect::Delete { .. } => 0,
-    }
-}

@@ -10,7 +10,7 @@ use crate::command::execute::conclude;
 use crate::command::failure::Failure;
 use crate::command::row::{DecideInput, PlanRead, Run};
 use crate::reactor::connection::State;
-use crate::router::atomic::{AtomicFinish, AtomicGrant, AtomicId, AtomicLock, EntryCopy, into_owned, reserve_bytes};
+use crate::router::atomic::{AtomicFinish, AtomicGrant, AtomicId, AtomicLock, EntryCopy, into_owned};
 use crate::router::locks::Waiting;
 use crate::router::parcel::Message;
 use crate::router::route::owner;
@@ -139,7 +139,7 @@ impl Desk {
         let needs: Vec<(u16, u64)> = atomic
             .effects
             .iter()
-            .map(|(shard, effects)| (*shard, effects.iter().map(reserve_bytes).sum::<u64>()))
+            .map(|(shard, effects)| (*shard, effects.iter().map(Effect::memory_bytes).sum::<u64>()))
             .filter(|(_, bytes)| *bytes > 0)
             .collect();
         if self.thread.config.maxmemory == 0 || needs.is_empty() {

@@ -16,6 +16,7 @@
 //!
 //! A made-up cursor is as good as any other; one that names a shard which does not exist is at the end.
 
+use locksley_engine::{Db, Entry, Millis, Shard};
 use locksley_wire::glob::{Case, matches};
 use locksley_wire::number::{Digits, parse_u64};
 use locksley_wire::resp::Reply;
@@ -30,8 +31,12 @@ use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
 /// The cursor is no number.
 const BAD_CURSOR: Failure = Failure::fixed("ERR invalid cursor");
 
-/// Table slots passed in one call unless COUNT says otherwise.
+/// Keys looked at in one call unless COUNT says otherwise.
 const COUNT_DEFAULT: usize = 10;
+
+/// How many times COUNT slots of the table are passed in one call, at most, before COUNT keys were seen: a table may be
+/// nearly empty, and a call has to end.
+const ROUND_COUNT_MAX: usize = 10;
 
 pub(super) static SCAN: Command = Command {
     name: "scan",
@@ -80,7 +85,7 @@ fn scan(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
     let (db, now) = (context.caller.db, context.now());
     let mut names = Vec::new();
     let mut count = 0;
-    let next = context.shard().scan(db, cursor.prefix, options.count, now, |entry| {
+    let next = walk(context.shard(), (db, cursor.prefix), options.count, now, |entry| {
         let is_type = options.type_name.is_none_or(|name| name.eq_ignore_ascii_case(type_name(entry).as_bytes()));
         if is_type && options.pattern.is_none_or(|pattern| matches(pattern, entry.key, Case::Sensitive)) {
             Reply::new(&mut names, reply.protocol()).bulk(entry.key);
@@ -94,12 +99,36 @@ fn scan(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
     Ok(())
 }
 
+/// Shows the entries of a database from a prefix on to `each`, until `count` were seen or many more slots were passed;
+/// returns the prefix to go on from, or `None` at the end.
+fn walk(
+    shard: &Shard,
+    (db, prefix): (Db, u32),
+    count: usize,
+    now: Millis,
+    mut each: impl FnMut(&Entry<'_>),
+) -> Option<u32> {
+    if shard.len(db) == 0 {
+        return None;
+    }
+    let mut seen = 0;
+    let mut next = Some(prefix);
+    for _ in 0..ROUND_COUNT_MAX {
+        let Some(from) = next.filter(|_| seen < count) else { break };
+        next = shard.scan(db, from, count, now, |entry| {
+            seen += 1;
+            each(entry);
+        });
+    }
+    next
+}
+
 impl Cursor {
     /// The beginning, and the end.
     const ENDS: Cursor = Cursor { shard: 0, prefix: 0 };
 
     fn parse(text: &[u8]) -> Result<Cursor, Failure> {
-        let number = parse_u64(text).ok_or(BAD_CURSOR)?;
+        let number = parse_u64(text).or_else(|| parse_unusual(text)).ok_or(BAD_CURSOR)?;
         Ok(Cursor { shard: (number >> 32) as u32, prefix: number as u32 })
     }
 
@@ -118,6 +147,22 @@ impl Cursor {
             None => Cursor::ENDS,
         }
     }
+}
+
+/// A number in a spelling that no reply has, but that the C library takes: nothing, a sign, zeros in front.
+#[cold]
+fn parse_unusual(text: &[u8]) -> Option<u64> {
+    let (is_negative, digits) = match text {
+        [] => return Some(0),
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    let zero_count = digits.iter().take_while(|byte| **byte == b'0').count();
+    let number = match &digits[zero_count..] {
+        [] if zero_count > 0 => 0,
+        rest => parse_u64(rest)?,
+    };
+    Some(if is_negative { number.wrapping_neg() } else { number })
 }
 
 impl<'a> Options<'a> {
@@ -223,10 +268,29 @@ mod tests {
     }
 
     #[test]
+    fn a_cursor_is_spelled_as_the_c_library_takes_it() {
+        for text in ["\"\"", "00", "+0", "-0", "-1", "+007", "018446744073709551615"] {
+            assert!(Rig::new(1).reply(&format!("SCAN {text}")).starts_with("*2 $1 0 "), "SCAN {text}");
+        }
+    }
+
+    #[test]
+    fn a_small_database_is_shown_in_a_few_calls() {
+        let mut rig = Rig::new(1);
+        assert_eq!(rig.reply("SCAN 0"), "*2 $1 0 *0");
+        rig.run("MSET a 1 b 2 c 3");
+        let mut calls = 1;
+        assert_eq!(scan_all(&mut rig, "", |_| calls += 1).len(), 3);
+        assert!(calls <= 5, "{calls} calls");
+    }
+
+    #[test]
     fn bad_requests_are_refused() {
         check(&[
             ("SCAN x", "-ERR invalid cursor"),
-            ("SCAN \"\"", "-ERR invalid cursor"),
+            ("SCAN \" 0\"", "-ERR invalid cursor"),
+            ("SCAN 0x", "-ERR invalid cursor"),
+            ("SCAN -", "-ERR invalid cursor"),
             ("SCAN 18446744073709551616", "-ERR invalid cursor"),
             ("SCAN 0 COUNT 0", "-ERR syntax error"),
             ("SCAN 0 COUNT -5", "-ERR syntax error"),
