@@ -229,9 +229,10 @@ impl Slab {
         self.supply.committed_bytes - self.used_bytes
     }
 
-    /// What the slab counts for against a memory limit: the live cells and the free memory beside them as far
+    /// What the slab counts for against a memory limit: the live cells, and the free memory beside them as far
     /// as it exceeds what is normal. So a limit that is kept by this number keeps `resident_bytes` within the
-    /// limit and [`Slab::slack_bytes_normal`], and evicting an entry always lowers it.
+    /// limit and [`Slab::slack_bytes_normal`]. Freeing cells lowers it while there is little free memory;
+    /// once that exceeds what is normal, evacuation does.
     pub fn charged_bytes(&self) -> u64 {
         let excess = self.slack_bytes().saturating_sub(self.slack_bytes_normal());
         self.used_bytes + self.overhead_bytes() + excess

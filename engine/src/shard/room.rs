@@ -108,7 +108,12 @@ impl Shard {
             let slab = &self.contents.slab;
             let is_loose = slab.resident_bytes() - slab.used_bytes() > slab.slack_bytes_normal();
             if is_loose {
-                self.contents.move_cells(WRITE_MOVES, &mut self.evictor, &mut self.moved);
+                let more = self.contents.move_cells(WRITE_MOVES, &mut self.evictor, &mut self.moved);
+                // What was evicted is enough once it has been moved together.
+                let freed = before.saturating_sub(self.contents.slab.used_bytes());
+                if more && freed + credit >= bytes {
+                    continue;
+                }
                 if self.excess_bytes(bytes, credit) == 0 {
                     return Ok(());
                 }
