@@ -1,43 +1,40 @@
 //! From the command line to serving threads, and back to a clean exit.
 
+mod banner;
+mod listen;
+mod log;
+mod probe;
+
+use std::fmt::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, Barrier};
+use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use locksley_engine::Millis;
+use rustix::rand::{GetRandomFlags, getrandom};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::command::table::table;
 use crate::config::Config;
-use crate::config::command_line::{self, Request};
+use crate::config::command_line::{self, Request, Serve};
 use crate::reactor::mesh::{Bells, mesh};
 use crate::reactor::ring::ring_all;
 use crate::thread::{ShardId, Shared, Thread};
 use crate::turn::{Reactor, ReactorOptions};
 
-mod listen;
-
 /// Runs the server; returns when it has stopped.
 pub(crate) fn run() -> ExitCode {
-    tracing_subscriber::fmt().with_target(false).with_ansi(false).init();
-    let config = match command_line::read(std::env::args_os()) {
-        Ok(Request::Serve(serve)) => {
-            for name in &serve.ignored {
-                tracing::warn!("{name} is a setting of Redis that has no effect here");
-            }
-            serve.config
-        }
+    let outcome = match command_line::read(std::env::args_os()) {
+        Ok(Request::Serve(serve)) => start(*serve),
         Ok(Request::Print(text)) => {
             print!("{text}");
-            return ExitCode::SUCCESS;
+            Ok(())
         }
-        Err(sentence) => {
-            eprintln!("{sentence}");
-            return ExitCode::FAILURE;
-        }
+        Err(sentence) => Err(sentence),
     };
-    match serve(config) {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {
             eprintln!("{sentence}");
@@ -46,26 +43,44 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn serve(mut config: Config) -> Result<(), String> {
+/// Checks the machine, opens the ports, starts the threads and waits until they stop.
+fn start(serve: Serve) -> Result<(), String> {
+    let Serve { mut config, ignored } = serve;
+    log::start(&config)?;
+    for name in &ignored {
+        tracing::warn!("{name} is a setting of Redis that has no effect here");
+    }
+    let machine = probe::machine(config.maxclients)?;
+    config.maxclients = machine.client_count_max;
     if config.shards == 0 {
-        config.shards = thread::available_parallelism().map_or(1, |count| count.get() as u16);
+        config.shards = machine.cores.len() as u16;
     }
+    banner::show(&config, &machine);
+    let slot_count = config.maxclients;
     let shards = config.shards;
-    let shared = Arc::new(Shared::new(shards, Millis(0), "0".repeat(40), config.clone()));
+    let listeners: Vec<_> = (0..shards).map(|shard| listen::open(&config, shard)).collect::<Result<_, String>>()?;
+    let shared = Arc::new(Shared::new(shards, now(), run_id()?, config));
     let bells = Bells::new(shards);
+    // The last to come is this thread, which then knows that all listeners are served.
+    let ready = Arc::new(Barrier::new(usize::from(shards) + 1));
+    let seed = random()?;
+    let ends = listeners.into_iter().zip(mesh(&bells));
     let mut threads = Vec::new();
-    for (index, mesh) in (0..shards).zip(mesh(&bells)) {
-        let listeners = listen::open(&config, index)?;
-        let (shared, bells) = (Arc::clone(&shared), bells.clone());
-        threads.push(thread::spawn(move || {
-            let thread = Thread::new(ShardId(index), shared, table().entries().len(), 1).expect("a shard");
-            let options = ReactorOptions { listeners, slot_count: 10_100, mesh, bells };
-            let mut reactor = Reactor::new(thread, options).expect("a ring");
-            reactor.run().expect("a ring");
-        }));
+    for (index, (listeners, mesh)) in (0..shards).zip(ends) {
+        let core = (usize::from(shards) <= machine.cores.len()).then(|| machine.cores[usize::from(index)]);
+        let recruit = Recruit {
+            id: ShardId(index),
+            core,
+            seed,
+            shared: Arc::clone(&shared),
+            options: ReactorOptions { listeners, slot_count, mesh, bells: bells.clone() },
+            ready: Arc::clone(&ready),
+        };
+        threads.push(recruit.start()?);
     }
-    tracing::info!("Ready to accept connections");
     stop_on_signal(&shared, &bells)?;
+    ready.wait();
+    tracing::info!("Ready to accept connections");
     for thread in threads {
         thread.join().map_err(|_| "a data thread failed".to_owned())?;
     }
@@ -73,11 +88,49 @@ fn serve(mut config: Config) -> Result<(), String> {
     Ok(())
 }
 
+/// A data thread before it runs.
+struct Recruit {
+    id: ShardId,
+    core: Option<usize>,
+    seed: u64,
+    shared: Arc<Shared>,
+    options: ReactorOptions,
+    ready: Arc<Barrier>,
+}
+
+impl Recruit {
+    fn start(self) -> Result<JoinHandle<()>, String> {
+        let name = format!("shard-{}", self.id.0);
+        let started = thread::Builder::new().name(name).spawn(move || self.run());
+        started.map_err(|error| format!("a data thread cannot be started: {error}"))
+    }
+
+    /// The whole life of a data thread; one that cannot go on takes the process with it, because the keys it owns are
+    /// served by nobody else.
+    fn run(self) {
+        let Recruit { id, core, seed, shared, options, ready } = self;
+        if let Some(core) = core {
+            probe::pin(core);
+        }
+        let thread = Thread::new(id, shared, table().entries().len(), seed);
+        let thread = thread.unwrap_or_else(|error| fail(id, "cannot reserve its memory", &error));
+        let mut reactor =
+            Reactor::new(thread, options).unwrap_or_else(|error| fail(id, "cannot make its io_uring", &error));
+        ready.wait();
+        reactor.run().unwrap_or_else(|error| fail(id, "lost its io_uring", &error));
+    }
+}
+
+fn fail(id: ShardId, what: &str, error: &std::io::Error) -> ! {
+    eprintln!("shard {} {what}: {error}", id.0);
+    std::process::exit(1);
+}
+
 /// Stops the server at the first SIGTERM or SIGINT, and exits at once at the second.
 fn stop_on_signal(shared: &Arc<Shared>, bells: &Bells) -> Result<(), String> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| format!("signals cannot be caught: {error}"))?;
     let (shared, bells) = (Arc::clone(shared), bells.clone());
-    thread::spawn(move || {
+    let waiting = move || {
         for (index, signal) in signals.forever().enumerate() {
             if index > 0 {
                 tracing::warn!("a second signal: exiting at once");
@@ -91,6 +144,30 @@ fn stop_on_signal(shared: &Arc<Shared>, bells: &Bells) -> Result<(), String> {
                 std::process::exit(1);
             }
         }
-    });
-    Ok(())
+    };
+    let started = thread::Builder::new().name("signals".to_owned()).spawn(waiting);
+    started.map(drop).map_err(|error| format!("the thread for signals cannot be started: {error}"))
+}
+
+/// Forty hexadecimal digits that name this run.
+fn run_id() -> Result<String, String> {
+    let mut id = String::with_capacity(48);
+    while id.len() < 40 {
+        write!(id, "{:016x}", random()?).expect("a string takes all that is written");
+    }
+    id.truncate(40);
+    Ok(id)
+}
+
+/// Chance from the kernel.
+fn random() -> Result<u64, String> {
+    let mut bytes = [0; 8];
+    let length = getrandom(&mut bytes, GetRandomFlags::empty());
+    length.map_err(|error| format!("the kernel gives no random numbers: {error}"))?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+fn now() -> Millis {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(elapsed.as_millis() as u64)
 }

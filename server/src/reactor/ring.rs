@@ -363,6 +363,14 @@ impl Drop for Ring {
     }
 }
 
+/// Finds out whether the kernel has what a [`Ring`] needs.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn probe() -> io::Result<()> {
+    build(false).map(drop)
+}
+
 /// Rings at all of `descriptors`, from a thread that has no ring of its own.
 ///
 /// # Errors

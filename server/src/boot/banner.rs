@@ -1,0 +1,36 @@
+//! What a person reads when the server starts.
+
+use super::probe::Machine;
+use crate::config::Config;
+
+/// Logs what the server is going to be, and what it could not have.
+pub(super) fn show(config: &Config, machine: &Machine) {
+    let shards = config.shards;
+    let cores = machine.cores.len();
+    let memory = match config.maxmemory {
+        0 => "no memory limit".to_owned(),
+        bytes => format!("{:.1} MiB of memory, {}", bytes as f64 / (1024.0 * 1024.0), config.maxmemory_policy.name()),
+    };
+    tracing::info!("Locksley {} is starting, process {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    tracing::info!("{shards} shard{} on {cores} core{}, {memory}", plural(shards.into()), plural(cores));
+    tracing::info!("RESP at {} port {}{}", config.bind.join(" "), config.port, shard_ports(config));
+    tracing::info!("data directory {}", config.dir.display());
+    for note in &machine.notes {
+        tracing::warn!("{note}");
+    }
+    if usize::from(shards) > cores {
+        tracing::warn!("{shards} shards share {cores} cores: fewer shards would be faster");
+    }
+}
+
+fn shard_ports(config: &Config) -> String {
+    if !config.cluster_announce_shards {
+        return String::new();
+    }
+    let first = if config.shard_port == 0 { config.port.saturating_add(1) } else { config.shard_port };
+    format!(", shards at ports {first} to {}", first.saturating_add(config.shards - 1))
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
