@@ -113,7 +113,9 @@ impl Slab {
                 return Some(target);
             }
         }
-        (self.supply.pages[source as usize].first_free() < last).then_some(source)
+        // Allocations may have filled the source meanwhile.
+        let page = &self.supply.pages[source as usize];
+        (page.live < page.cells && page.first_free() < last).then_some(source)
     }
 
     /// Cuts off what the source has committed behind its last cell, and is done with it.
