@@ -17,7 +17,6 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::command::table::table;
-use crate::config::Config;
 use crate::config::command_line::{self, Request, Serve};
 use crate::reactor::mesh::{Bells, mesh};
 use crate::reactor::ring::ring_all;

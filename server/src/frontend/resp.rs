@@ -25,6 +25,8 @@ pub(crate) struct Request<'b> {
     pub args: Args<'b>,
     /// Where it begins in its connection's bytes.
     pub start: usize,
+    /// The shard that owns its one key, where that was found out already.
+    pub owner: Option<u16>,
 }
 
 /// The requests of one connection in a batch, in its order.
@@ -125,7 +127,7 @@ impl<'b> Batch<'b> {
                     break;
                 }
             };
-            self.requests.push(Request { call: table.find(args), args, start: position });
+            self.requests.push(Request { call: table.find(args), args, start: position, owner: None });
             position += consumed;
         }
         let end = self.requests.len();

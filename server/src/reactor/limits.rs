@@ -13,7 +13,10 @@ pub(crate) const RECEIVE_BUFFER_COUNT: u16 = 64;
 pub(crate) const RECEIVE_BUFFER_BYTES: u32 = 16 * 1024;
 
 /// Most requests that are parsed before they are run.
-pub(crate) const BATCH_REQUEST_COUNT_MAX: usize = 512;
+pub(crate) const BATCH_REQUEST_COUNT_MAX: usize = 256;
+
+/// Most keys that are prefetched at a time: their lines have to stay cached until they are used.
+pub(crate) const PREFETCH_COUNT_MAX: usize = 512;
 
 /// Unsent bytes of replies at which a connection is not read from until they are gone.
 pub(crate) const OUTPUT_PAUSE_BYTES: usize = 1024 * 1024;

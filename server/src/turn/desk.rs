@@ -40,6 +40,8 @@ pub(crate) struct Desk {
     pub unstall: bool,
     /// Connections that are to be closed.
     pub closing: Vec<u32>,
+    /// Scratch of the prefetch.
+    pub keys: Vec<locksley_engine::Key<'static>>,
     /// Parcels for other threads.
     pub post: Post,
     /// Other threads do not keep up: no request is sent to them until they do.
@@ -87,6 +89,7 @@ impl Desk {
             stalled: Vec::new(),
             unstall: false,
             closing: Vec::new(),
+            keys: Vec::new(),
             post: Post::new(shard_count),
             is_congested: false,
             owed_count: 0,
@@ -99,7 +102,8 @@ impl Desk {
     }
 
     /// Runs all requests of `batch` in order; what is held back goes to `stops`.
-    pub(crate) fn run(&mut self, batch: &Batch<'_>, stops: &mut Vec<Stop>) {
+    pub(crate) fn run(&mut self, batch: &mut Batch<'_>, stops: &mut Vec<Stop>) {
+        self.prefetch_batch(batch);
         for run in &batch.runs {
             let requests = &batch.requests[run.first..run.end];
             if let Some(position) = self.run_connection(run, requests) {
@@ -242,7 +246,7 @@ impl Desk {
         match &request.call {
             Lookup::Found(entry) if entry.row.takes(args.len()) => {
                 if hand.is_plain || hand.may_run(*entry) {
-                    self.dispatch(hand, *entry, args, sink);
+                    self.dispatch(hand, *entry, args, request.owner, sink);
                 } else {
                     self.refuse(hand, Some(*entry), &refusal::NO_AUTH, sink);
                 }

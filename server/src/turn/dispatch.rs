@@ -24,12 +24,19 @@ const CROSS_SLOT: Failure = Failure::fixed("CROSSSLOT Keys in request don't hash
 impl Desk {
     /// Runs a request that may run, here or elsewhere.
     #[inline]
-    pub(crate) fn dispatch(&mut self, hand: &mut Hand, entry: Entry, args: Args<'_>, sink: &mut Sink) {
+    pub(crate) fn dispatch(
+        &mut self,
+        hand: &mut Hand,
+        entry: Entry,
+        args: Args<'_>,
+        owner: Option<u16>,
+        sink: &mut Sink,
+    ) {
         if self.thread.is_monitored {
             self.show_monitors(hand, entry, args);
         }
         if self.thread.shared.shard_count > 1 {
-            return self.route(hand, entry, args, sink);
+            return self.route(hand, entry, args, owner, sink);
         }
         match entry.row.run {
             Run::Every { join, .. } => self.run_only_part(hand, entry, join, args, sink),
@@ -40,16 +47,28 @@ impl Desk {
     /// Runs a request on this thread, for which nothing has to be waited.
     #[inline]
     fn run_here(&mut self, hand: &mut Hand, entry: Entry, args: Args<'_>, sink: &mut Sink) {
+        let is_home = matches!(entry.row.run, Run::Home(_));
+        if is_home {
+            self.note_command(hand, entry);
+        }
         let mut reply = Reply::new(&mut sink.buffer, hand.caller.protocol);
         execute(&mut self.thread, hand.caller, entry, args, &mut reply);
-        if matches!(entry.row.run, Run::Home(_)) {
+        if is_home {
             self.obey();
             *hand = Hand::of(&mut self.thread, hand.caller.slot);
         }
     }
 
+    /// Notes the command that is about to run, for those that show it (CLIENT LIST).
+    fn note_command(&mut self, hand: &Hand, entry: Entry) {
+        if let Some(client) = self.thread.clients.get_mut(hand.caller.slot) {
+            client.last_command = entry.label();
+        }
+    }
+
     /// Asks this shard for its part where it is the only one.
     fn run_only_part(&mut self, hand: &mut Hand, entry: Entry, make: Join, args: Args<'_>, sink: &mut Sink) {
+        self.note_command(hand, entry);
         let mut bytes = self.pool.take();
         let protocol = hand.caller.protocol;
         execute_part(&mut self.thread, hand.caller, entry, args, &mut Reply::new(&mut bytes, protocol));
@@ -63,7 +82,7 @@ impl Desk {
     }
 
     /// Finds the shards for a request.
-    fn route(&mut self, hand: &mut Hand, entry: Entry, args: Args<'_>, sink: &mut Sink) {
+    fn route(&mut self, hand: &mut Hand, entry: Entry, args: Args<'_>, owner: Option<u16>, sink: &mut Sink) {
         let (here, shard_count) = (self.thread.id.0, self.thread.shared.shard_count);
         let is_shard_door = hand.caller.door == Door::Shard;
         match &entry.row.run {
@@ -85,7 +104,8 @@ impl Desk {
                 Err(failure) => self.fail(hand, entry, args, failure, sink),
             },
             Run::Owner(_) | Run::Split { .. } | Run::Atomic { .. } => {
-                match route::owners(entry.row, args, shard_count) {
+                let owners = owner.map_or_else(|| route::owners(entry.row, args, shard_count), Owners::One);
+                match owners {
                     Owners::None => self.run_here(hand, entry, args, sink),
                     Owners::One(shard) if shard == here => self.run_owned(hand, entry, args, sink),
                     Owners::One(shard) if is_shard_door => {
@@ -170,6 +190,7 @@ impl Desk {
         shards: &[u16],
         sink: &mut Sink,
     ) {
+        self.note_command(hand, entry);
         let parts = shards.iter().map(|_| Part::default()).collect();
         let gather = self.begin_gather(hand, entry, make, args, parts, sink);
         for (index, shard) in shards.iter().enumerate() {

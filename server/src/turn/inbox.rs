@@ -16,8 +16,8 @@ use crate::thread::ShardId;
 impl Desk {
     /// Reads a parcel of thread `source` and does what it says.
     pub(crate) fn read_parcel(&mut self, source: u16, mut parcel: Box<Parcel>, bump: &Bump) {
-        let messages = std::mem::take(&mut parcel.messages);
-        let mut messages = messages;
+        let mut messages = std::mem::take(&mut parcel.messages);
+        self.prefetch_parcel(&parcel, &messages);
         for message in messages.drain(..) {
             match message {
                 Message::Run(hop) => self.run_hop(&hop, &parcel, bump),

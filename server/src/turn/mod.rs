@@ -14,6 +14,7 @@ mod desk;
 mod dispatch;
 mod hand;
 mod inbox;
+mod prefetch;
 mod reactor;
 mod steps;
 

@@ -496,7 +496,7 @@ impl Reactor {
             }
             next += 1;
         }
-        desk.run(&batch, &mut cuts);
+        desk.run(&mut batch, &mut cuts);
         drop(batch);
         let positions: &[(usize, usize)] = positions.into_bump_slice();
         for (item, (position, wanted_bytes)) in ready[first..].iter_mut().zip(positions) {
