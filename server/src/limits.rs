@@ -15,6 +15,15 @@ pub(crate) const SLOW_ARGUMENT_COUNT_MAX: usize = 32;
 /// Most bytes that the slow log keeps of an argument.
 pub(crate) const SLOW_ARGUMENT_BYTES_MAX: usize = 128;
 
+/// Quick commands that are timed together.
+pub(crate) const TIMED_TOGETHER_COUNT_MAX: u32 = 8;
+
+/// Longest last argument and longest reply of a command that counts as quick, in bytes.
+pub(crate) const QUICK_BYTES_MAX: usize = 4_096;
+
+/// Where commands of this time or less are to be noted, each is timed by itself, in nanoseconds.
+pub(crate) const TIMED_TOGETHER_NANOS_MIN: u64 = 1_000_000;
+
 /// Samples kept for the rates of the last moments.
 pub(crate) const RATE_SAMPLE_COUNT: usize = 16;
 

@@ -13,7 +13,9 @@ use locksley_engine::{Millis, Shard, ShardOptions};
 use crate::client::{Client, ClientId, ClientSlot, Clients};
 use crate::command::context::Caller;
 use crate::command::row::{Command, Flags};
+use crate::command::table::table;
 use crate::config::Config;
+use crate::limits::TIMED_TOGETHER_NANOS_MIN;
 use crate::observe::Counters;
 use crate::observe::clock::Nanos;
 use crate::observe::events::{Event, Events, Sample};
@@ -61,8 +63,8 @@ pub(crate) struct Thread {
     pub events: Events,
     /// Commands that take at least this long are noted in the slow log or as events.
     pub attention: Nanos,
-    /// Whether entries whose time is over are removed before anybody asks for them (DEBUG SET-ACTIVE-EXPIRE).
-    pub expires_actively: bool,
+    /// Since when entries whose time is over are removed only when somebody asks for them (DEBUG SET-ACTIVE-EXPIRE).
+    pub expiry_held_at: Option<Millis>,
     /// Which requests of its clients wait, and how long.
     pub pause: Pause,
     /// Whether some client of the server watches all commands: then each request of this thread's clients is to be
@@ -185,7 +187,7 @@ impl Thread {
         let config = shared.config();
         let options =
             ShardOptions { seed, database_count: config.databases, ..shard_options(&config, shared.shard_count) };
-        Ok(Thread {
+        let mut thread = Thread {
             id,
             shard: Shard::new(options)?,
             now: shared.started_at,
@@ -195,14 +197,16 @@ impl Thread {
             orders: Vec::new(),
             slow_log: SlowLog::new(config.slowlog_log_slower_than, config.slowlog_max_len as usize),
             events: Events::default(),
-            attention: attention(&config),
-            expires_actively: true,
+            attention: Nanos(u64::MAX),
+            expiry_held_at: None,
             pause: Pause::default(),
             is_monitored: false,
             config,
             config_generation: shared.config_generation.load(Ordering::Acquire),
             shared,
-        })
+        };
+        thread.attend();
+        Ok(thread)
     }
 
     /// Sets every counter of this thread to zero.
@@ -220,7 +224,7 @@ impl Thread {
             self.config = self.shared.config();
             self.shard.reconfigure(shard_options(&self.config, self.shared.shard_count));
             self.slow_log.reconfigure(self.config.slowlog_log_slower_than, self.config.slowlog_max_len as usize);
-            self.attention = attention(&self.config);
+            self.attend();
         }
     }
 
@@ -279,6 +283,30 @@ impl Thread {
         self.is_monitored |= is_monitor;
     }
 
+    /// Takes over which times are to be noted.
+    fn attend(&mut self) {
+        self.attention = attention(&self.config);
+        self.counters.times_each = self.attention < TIMED_TOGETHER;
+    }
+
+    /// Counts the commands whose timing was put off; to be called at the end of a turn's requests.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        if let Some((index, took)) = self.counters.settle()
+            && took >= self.attention
+        {
+            self.note_slow_group(index, took);
+        }
+    }
+
+    /// [`Self::settle`], unless what was put off are commands of this kind.
+    #[inline]
+    pub(crate) fn settle_others(&mut self, index: usize) {
+        if self.counters.has_deferred_other_than(index) {
+            self.settle();
+        }
+    }
+
     /// The address of a caller, unless it is gone.
     pub(crate) fn client_address(&self, caller: Caller) -> Option<SocketAddr> {
         self.label(caller).map(|label| label.address)
@@ -292,24 +320,42 @@ impl Thread {
         self.shared.labels().get(&caller.id).cloned()
     }
 
-    /// Notes a request that took so long that somebody may want to know.
+    /// Notes quick commands that took too long together; which of them it was is not known, nor for whom.
     #[cold]
-    pub(crate) fn note_slow(&mut self, caller: Caller, command: &Command, args: &[&[u8]], took: Nanos) {
+    fn note_slow_group(&mut self, index: usize, took: Nanos) {
+        let entry = table().entries()[index];
+        self.note_event(entry.row, took);
+        if took >= self.slow_log.threshold {
+            let arguments = vec![entry.label().as_bytes().to_vec()];
+            self.push_slow(took, arguments, None);
+        }
+    }
+
+    fn note_event(&mut self, command: &Command, took: Nanos) {
         let (threshold_ms, took_ms) = (u64::from(self.config.latency_monitor_threshold), took.0 / 1_000_000);
         if threshold_ms > 0 && took_ms >= threshold_ms {
             let event = if command.flags.contains(Flags::FAST) { Event::FastCommand } else { Event::Command };
             self.events.note(event, Sample { second: self.now.0 / 1_000, millis: took_ms });
         }
-        if took < self.slow_log.threshold || command.flags.contains(Flags::SKIP_SLOWLOG) {
-            return;
+    }
+
+    /// Notes a request that took so long that somebody may want to know.
+    #[cold]
+    pub(crate) fn note_slow(&mut self, caller: Caller, command: &Command, args: &[&[u8]], took: Nanos) {
+        self.note_event(command, took);
+        if took >= self.slow_log.threshold && !command.flags.contains(Flags::SKIP_SLOWLOG) {
+            let label = self.label(caller);
+            self.push_slow(took, slow_log::shorten(without_secrets(args)), label);
         }
-        let label = self.label(caller);
+    }
+
+    fn push_slow(&mut self, took: Nanos, arguments: Vec<Vec<u8>>, label: Option<Label>) {
         let (address, name) = label.map_or_else(Default::default, |label| (label.address.to_string(), label.name));
         self.slow_log.push(SlowEntry {
             id: self.shared.slow_id_next.fetch_add(1, Ordering::Relaxed),
             at: self.now,
             took,
-            arguments: slow_log::shorten(without_secrets(args)),
+            arguments,
             address,
             name,
         });
@@ -327,6 +373,9 @@ fn shard_options(config: &Config, shard_count: u16) -> ShardOptions {
         ..ShardOptions::default()
     }
 }
+
+/// Below this, each command is timed by itself.
+const TIMED_TOGETHER: Nanos = Nanos(TIMED_TOGETHER_NANOS_MIN);
 
 /// The least time of a command that the slow log or the latency monitor asks for.
 fn attention(config: &Config) -> Nanos {

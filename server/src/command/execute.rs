@@ -10,6 +10,7 @@ use super::effect::{Effect, apply_all};
 use super::failure::Failure;
 use super::row::{Args, DecideInput, Join, JoinInput, Outcome, PlanInput, PlanRead, Run};
 use super::table::Entry;
+use crate::limits::QUICK_BYTES_MAX;
 use crate::thread::Thread;
 
 /// Runs `entry` on this thread, which owns every key in `args` (or the command needs none), writes exactly one
@@ -17,20 +18,33 @@ use crate::thread::Thread;
 #[inline]
 pub(crate) fn execute(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply: &mut Reply<'_>) {
     let start = reply.len();
+    thread.settle_others(entry.index());
     let outcome = run(thread, caller, entry, args, reply);
     if let Err(failure) = outcome {
         fail(thread, entry, &failure, start, reply);
     }
-    finish(thread, caller, entry, args);
+    let is_quick = entry.is_quick()
+        && reply.len() - start <= QUICK_BYTES_MAX
+        && args.last().is_none_or(|last| last.len() <= QUICK_BYTES_MAX);
+    if !is_quick || !thread.counters.defer(entry.index()) {
+        finish(thread, caller, entry, args);
+    }
 }
 
-/// Runs this shard's part of a command that several shards take part in. Nothing is counted: [`join`] does that
-/// once for all parts.
+/// Runs this shard's part of a command that several shards take part in. Only its time is counted: [`join`] counts
+/// the call, once for all parts. Where there is one shard only, its time is the join's.
 pub(crate) fn execute_part(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply: &mut Reply<'_>) {
     let start = reply.len();
+    thread.settle();
     if let Err(failure) = run(thread, caller, entry, args, reply) {
         reply.truncate(start);
         reply.error(failure.text());
+    }
+    if thread.shared.shard_count > 1 {
+        let took = thread.counters.add_part(entry.index());
+        if took >= thread.attention {
+            thread.note_slow(caller, entry.row, args, took);
+        }
     }
 }
 
@@ -45,6 +59,7 @@ pub(crate) fn join(
     reply: &mut Reply<'_>,
 ) {
     let start = reply.len();
+    thread.settle_others(entry.index());
     if let Err(failure) = join(input, reply) {
         fail(thread, entry, &failure, start, reply);
     }
@@ -61,6 +76,7 @@ pub(crate) fn conclude(
     outcome: Outcome,
     reply: &mut Reply<'_>,
 ) {
+    thread.settle_others(entry.index());
     if let Err(failure) = outcome {
         fail(thread, entry, &failure, reply.len(), reply);
     }
@@ -78,8 +94,7 @@ fn fail(thread: &mut Thread, entry: Entry, failure: &Failure, start: usize, repl
 /// Counts a command that has run.
 #[inline]
 fn finish(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>) {
-    let took = thread.counters.lap();
-    thread.counters.count_call(entry.index(), took);
+    let took = thread.counters.count_call(entry.index());
     if took >= thread.attention {
         thread.note_slow(caller, entry.row, args, took);
     }

@@ -14,6 +14,8 @@ pub(crate) mod slow_log;
 
 use locksley_engine::Millis;
 
+use crate::limits::TIMED_TOGETHER_COUNT_MAX;
+
 use clock::{Clock, Nanos};
 use errors::ErrorCounts;
 use histogram::Histogram;
@@ -68,9 +70,13 @@ pub(crate) struct Counters {
     pub query_limit_disconnections: u64,
     /// Most memory the shard was seen to use, in bytes.
     pub peak_memory_bytes: u64,
+    /// Whether every command is timed by itself.
+    pub times_each: bool,
     samples: Samples,
     clock: Clock,
     last: Nanos,
+    deferred_index: usize,
+    deferred_count: u32,
 }
 
 impl Counters {
@@ -88,9 +94,12 @@ impl Counters {
             output_limit_disconnections: 0,
             query_limit_disconnections: 0,
             peak_memory_bytes: 0,
+            times_each: false,
             samples: Samples::default(),
             clock,
             last: clock.now(),
+            deferred_index: usize::MAX,
+            deferred_count: 0,
         }
     }
 
@@ -110,13 +119,55 @@ impl Counters {
         Nanos(took)
     }
 
-    /// Counts a command that was run and took so long.
+    /// Puts off the timing of a quick command that has run, so that up to
+    /// [`TIMED_TOGETHER_COUNT_MAX`] of one kind in a row cost one reading of the clock. Not if this is the last of
+    /// them, or if each is to be timed: then it is to be counted at once.
     #[inline]
-    pub(crate) fn count_call(&mut self, index: usize, took: Nanos) {
+    pub(crate) fn defer(&mut self, index: usize) -> bool {
+        debug_assert!(self.deferred_count == 0 || self.deferred_index == index, "another kind is settled first");
+        if self.times_each || self.deferred_count + 1 >= TIMED_TOGETHER_COUNT_MAX {
+            return false;
+        }
+        self.deferred_index = index;
+        self.deferred_count += 1;
+        true
+    }
+
+    /// Whether commands were put off of which `index` is none.
+    #[inline]
+    pub(crate) fn has_deferred_other_than(&self, index: usize) -> bool {
+        self.deferred_count > 0 && self.deferred_index != index
+    }
+
+    /// Counts the commands that were put off; says which they were and how long they took together.
+    #[inline]
+    pub(crate) fn settle(&mut self) -> Option<(usize, Nanos)> {
+        if self.deferred_count == 0 {
+            return None;
+        }
+        let index = self.deferred_index;
+        self.deferred_count -= 1;
+        Some((index, self.count_call(index)))
+    }
+
+    /// Counts a command that has just run, and those of its kind that were put off; returns how long they took
+    /// together.
+    #[inline]
+    pub(crate) fn count_call(&mut self, index: usize) -> Nanos {
+        let took = self.lap();
+        let calls = u64::from(std::mem::take(&mut self.deferred_count)) + 1;
         let counters = &mut self.commands[index];
-        counters.calls += 1;
+        counters.calls += calls;
         counters.nanos += took.0;
-        counters.histogram.record(took.0, 1);
+        counters.histogram.record(took.0 / calls, calls);
+        took
+    }
+
+    /// Adds the time of one shard's part to a command that another thread counts.
+    pub(crate) fn add_part(&mut self, index: usize) -> Nanos {
+        let took = self.lap();
+        self.commands[index].nanos += took.0;
+        took
     }
 
     /// Counts a command that was run and failed with this code; the call itself is counted beside.
@@ -163,10 +214,49 @@ impl Counters {
 
     /// Sets to zero what CONFIG RESETSTAT sets to zero.
     pub(crate) fn reset(&mut self, memory_bytes: u64) {
-        *self = Counters { peak_memory_bytes: memory_bytes, ..Counters::new(self.commands.len()) };
+        let times_each = self.times_each;
+        *self = Counters { peak_memory_bytes: memory_bytes, times_each, ..Counters::new(self.commands.len()) };
     }
 
     fn totals(&self) -> Totals {
         Totals { commands: self.call_count(), received_bytes: self.received_bytes, sent_bytes: self.sent_bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quick_commands_of_one_kind_are_timed_together() {
+        let mut counters = Counters::new(2);
+        for _ in 0..TIMED_TOGETHER_COUNT_MAX - 1 {
+            assert!(!counters.has_deferred_other_than(1));
+            assert!(counters.defer(1));
+        }
+        assert_eq!(counters.commands[1].calls, 0, "nothing is counted yet");
+        assert!(!counters.defer(1), "enough were put off");
+        counters.count_call(1);
+        assert_eq!(counters.commands[1].calls, u64::from(TIMED_TOGETHER_COUNT_MAX));
+        assert_eq!(counters.commands[1].histogram.count(), u64::from(TIMED_TOGETHER_COUNT_MAX));
+        assert_eq!(counters.settle(), None);
+    }
+
+    #[test]
+    fn what_was_put_off_is_settled_before_another_kind_runs() {
+        let mut counters = Counters::new(2);
+        assert!(counters.defer(0) && counters.defer(0));
+        assert!(counters.has_deferred_other_than(1));
+        assert!(matches!(counters.settle(), Some((0, _))));
+        assert!(!counters.has_deferred_other_than(1));
+        counters.count_call(1);
+        assert_eq!([counters.commands[0].calls, counters.commands[1].calls], [2, 1]);
+    }
+
+    #[test]
+    fn each_command_is_timed_by_itself_on_demand() {
+        let mut counters = Counters::new(1);
+        counters.times_each = true;
+        assert!(!counters.defer(0));
     }
 }

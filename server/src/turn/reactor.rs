@@ -145,6 +145,7 @@ impl Reactor {
         self.read_parcels();
         self.take_up_stalled();
         self.run_ready();
+        self.desk.thread.settle();
         self.ring.buffers.recycle();
         self.work();
         self.desk.post.send(&mut self.mesh);
@@ -205,7 +206,7 @@ impl Reactor {
         }
         let thread = &self.desk.thread;
         let now = thread.now;
-        let mut until = thread.shard.next_due();
+        let mut until = thread.shard.next_due().filter(|_| thread.expiry_held_at.is_none());
         let mut at_most = |at: Millis| until = Some(until.map_or(at, |until| until.min(at)));
         if self.is_paused
             && let Some(end) = thread.pause.end(now)
@@ -246,7 +247,7 @@ impl Reactor {
     fn work(&mut self) {
         let thread = &mut self.desk.thread;
         let now = thread.now;
-        self.has_work = thread.shard.work(now, BACKGROUND_STEPS);
+        self.has_work = thread.shard.work(thread.expiry_held_at.unwrap_or(now), BACKGROUND_STEPS);
         if self.is_paused && !thread.pause.is_on(now) {
             self.is_paused = false;
             self.desk.unstall = true;

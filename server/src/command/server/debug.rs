@@ -66,7 +66,7 @@ fn debug(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Ou
     match subcommand(args)? {
         "check" => context.shard().check(),
         "object" => describe(context, args[2], reply),
-        "set-active-expire" => context.thread.expires_actively = args[2] != b"0",
+        "set-active-expire" => context.thread.expiry_held_at = (args[2] == b"0").then_some(context.thread.now),
         "sleep" => thread::sleep(seconds(args[2])),
         _ => {}
     }
@@ -183,7 +183,7 @@ mod tests {
         ] {
             assert_eq!(rig.reply(line), reply, "{line}");
         }
-        assert!(rig.threads.iter().all(|thread| !thread.expires_actively));
+        assert!(rig.threads.iter().all(|thread| thread.expiry_held_at.is_some()));
         assert!(rig.reply("DEBUG HELP").starts_with("*13 +DEBUG <subcommand>"));
     }
 }

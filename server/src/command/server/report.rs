@@ -197,6 +197,7 @@ impl Report {
     pub(super) fn of(context: &mut Context<'_>) -> Report {
         let (caller, now) = (context.caller, context.now());
         let thread = &mut *context.thread;
+        thread.settle();
         let memory = thread.shard.memory();
         thread.counters.peak_memory_bytes = thread.counters.peak_memory_bytes.max(memory.used);
         let databases: Vec<DatabaseReport> = (0..thread.config.databases)

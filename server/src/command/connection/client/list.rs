@@ -39,7 +39,7 @@ const BAD_ID: Failure = Failure::fixed("ERR Invalid client ID");
 fn info(context: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let (now, slot) = (context.now(), context.caller.slot);
     let mut line = Vec::new();
-    describe(context.client(), slot, now, &mut line);
+    describe(context.client(), slot, "client|info", now, &mut line);
     reply.verbatim("txt", &line);
     Ok(())
 }
@@ -53,7 +53,7 @@ enum Asked {
 
 fn list(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let asked = parse(args)?;
-    let now = context.now();
+    let (now, caller) = (context.now(), context.caller.id);
     for (slot, client) in context.thread.clients.iter() {
         let is_asked = match &asked {
             Asked::All => true,
@@ -61,7 +61,8 @@ fn list(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
             Asked::Ids(ids) => ids.contains(&client.id.0),
         };
         if is_asked {
-            describe(client, slot, now, reply.buffer());
+            let command = if client.id == caller { "client|list" } else { client.last_command };
+            describe(client, slot, command, now, reply.buffer());
         }
     }
     Ok(())
@@ -98,8 +99,9 @@ fn id_of(line: &[u8]) -> Option<i64> {
     parse_i64(id)
 }
 
-/// Appends the line of `client`; fields that have no meaning here are as of an idle client.
-fn describe(client: &Client, slot: ClientSlot, now: Millis, out: &mut Vec<u8>) {
+/// Appends the line of `client`, whose last command was `command`; fields that have no meaning here are as of an idle
+/// client.
+fn describe(client: &Client, slot: ClientSlot, command: &str, now: Millis, out: &mut Vec<u8>) {
     let seconds = |since: Millis| now.0.saturating_sub(since.0) / 1_000;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let total = size_of::<Client>() + client.name.len() + client.input_bytes + client.output_bytes;
@@ -120,7 +122,7 @@ fn describe(client: &Client, slot: ClientSlot, now: Millis, out: &mut Vec<u8>) {
         client.input_bytes,
         u8::from(client.output_bytes > 0),
         client.output_bytes,
-        client.last_command,
+        command,
         if client.protocol == Protocol::Resp3 { 3 } else { 2 },
         text(&client.library_name),
         text(&client.library_version),
@@ -146,7 +148,12 @@ mod tests {
         assert_eq!(rig.reply("CLIENT NO-TOUCH on"), "+OK");
         rig.reply("@after 2500");
         let text = rig.reply("CLIENT LIST");
-        for field in ["id=1 addr=127.0.0.1:50000 laddr=127.0.0.1:6379 ", " name=me age=2 ", " flags=T db=0 "] {
+        for field in [
+            "id=1 addr=127.0.0.1:50000 laddr=127.0.0.1:6379 ",
+            " name=me age=2 ",
+            " flags=T db=0 ",
+            " cmd=client|list ",
+        ] {
             assert!(text.contains(field), "{field} in {text}");
         }
         assert!(text.ends_with("user=default redir=-1 resp=2 lib-name= lib-ver=\\n"), "{text}");
