@@ -180,6 +180,9 @@ impl Table {
     pub fn insert(&mut self, hash: u32, cell: Cell) {
         self.resize_before_insertion();
         let mut index = self.geometry.home(hash);
+        // The end of the run will be wanted while the beginning is still on its way.
+        self.slots.prefetch(index + 2 * GROUP_SLOTS);
+        self.slots.prefetch(index + 3 * GROUP_SLOTS);
         loop {
             let count = group::leading_up_to(self.group(index), hash);
             index += count;
@@ -190,7 +193,7 @@ impl Table {
         if self.slots.all()[index] == 0 {
             self.touch(index + 1);
         } else {
-            self.open_gap(index, 1);
+            self.push_run(index);
         }
         self.slots.all_mut()[index] = slot_of(hash, cell);
         self.len += 1;
@@ -343,7 +346,23 @@ impl Table {
         assert!(reached, "no memory for a table of {end} slots");
     }
 
-    /// Moves the run from `index` on to the right so that `count` slots become free there.
+    /// Moves the run from `index` on one slot to the right.
+    #[inline]
+    fn push_run(&mut self, index: usize) {
+        let all = self.slots.all();
+        let mut end = index;
+        // What is in use has slack behind it, so a run ends before the writable slots do.
+        while group::is_full(self.group(end)) {
+            end += GROUP_SLOTS;
+        }
+        while all[end] != 0 {
+            end += 1;
+        }
+        self.touch(end + 1);
+        self.slots.all_mut().copy_within(index..end, index + 1);
+    }
+
+    /// Moves the runs from `index` on to the right so that `count` slots become free there.
     fn open_gap(&mut self, index: usize, count: usize) {
         let all = self.slots.all();
         let mut end = index;
@@ -362,10 +381,6 @@ impl Table {
         }
         self.touch(end + 1);
         let all = self.slots.all_mut();
-        if count == 1 {
-            all.copy_within(index..end, index + 1);
-            return;
-        }
         let mut target = end;
         for source in (index..end).rev() {
             if all[source] != 0 {

@@ -30,6 +30,12 @@ pub(super) fn leading_up_to(group: &Group, hash: u32) -> usize {
     group.iter().map(|slot| usize::from(slot.wrapping_sub(1) < bound)).sum()
 }
 
+/// Whether no slot is empty.
+#[inline]
+pub(super) fn is_full(group: &Group) -> bool {
+    group.iter().fold(true, |full, &slot| full & (slot != 0))
+}
+
 /// What every slot with a hash up to `hash` is less than, once it is reduced by one.
 #[inline]
 const fn slot_bound(hash: u32) -> u64 {
