@@ -8,7 +8,7 @@ use super::batch::{GROUP_KEYS, prefetch};
 use super::context::{Caller, Context};
 use super::effect::{Effect, apply_all};
 use super::failure::Failure;
-use super::row::{Args, DecideInput, Join, JoinInput, Outcome, PlanInput, PlanRead, Run};
+use super::row::{Args, DecideInput, Flags, Join, JoinInput, Outcome, PlanInput, PlanRead, Run};
 use super::table::Entry;
 use crate::limits::QUICK_BYTES_MAX;
 use crate::thread::Thread;
@@ -102,6 +102,10 @@ fn finish(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>) {
 
 #[inline]
 fn run(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    if entry.row.flags.contains(Flags::DENYOOM) && thread.config.maxmemory != 0 {
+        // Even a write that needs no memory of its own is refused while the store is over its limit.
+        thread.shard.reserve(0, thread.now)?;
+    }
     let mut context = Context { thread, caller };
     match &entry.row.run {
         Run::Home(run) | Run::Owner(run) | Run::Chosen { run, .. } | Run::Split { run, .. } => {

@@ -126,5 +126,10 @@ mod tests {
         assert!(reply.starts_with(b"-OOM "), "{}", reply.escape_ascii());
         assert_eq!(rig.reply("EXISTS a b c"), ":0");
         assert_eq!(rig.run_args(&[b"MSET", b"a", &value]), b"+OK\r\n");
+        rig.configure(|config| config.maxmemory = 1);
+        for line in ["MSET b 1", "APPEND a more", "SETRANGE a 0 x", "SETBIT a 0 1", "INCR n"] {
+            assert!(rig.reply(line).starts_with("-OOM "), "{line}");
+        }
+        assert_eq!(rig.reply("DEL a"), ":1");
     }
 }
