@@ -53,7 +53,7 @@ pub(crate) const PAGE_UNITS: u32 = (PAGE_BYTES / UNIT_BYTES) as u32;
 const FRAME_BYTES: usize = 4096;
 
 /// Pages that 32-bit unit numbers reach.
-const PAGE_COUNT_MAX: usize = (1 << 32) / PAGE_UNITS as usize;
+pub(crate) const PAGE_COUNT_MAX: usize = (1 << 32) / PAGE_UNITS as usize;
 
 /// Units of the largest cells that lie in huge pages: for larger ones the unusable end of a page is too long.
 const HUGE_UNITS_MAX: u32 = 512;
@@ -248,6 +248,12 @@ impl Slab {
         self.supply.pages.len() as u32
     }
 
+    /// Whether a cell starts in page `page`.
+    pub fn has_cells(&self, page: u32) -> bool {
+        let used_as = self.supply.pages.get(page as usize).map(|page| page.used_as);
+        matches!(used_as, Some(Use::Cells(_) | Use::Extent(_)))
+    }
+
     /// The first live cell of page `page` that starts at `offset` units from the page's start or later.
     pub fn next_live(&self, page: u32, offset: u32) -> Option<Cell> {
         self.next_live_before(page, offset, PAGE_UNITS)
@@ -336,16 +342,14 @@ impl Slab {
     #[inline]
     fn take_cell(&mut self, number: u32, class: usize) -> u32 {
         let page = &mut self.supply.pages[number as usize];
-        let before = page.group();
         let index = page.take();
-        let after = page.group();
+        let has_left_group = page.has_left_group();
         let end = (index + 1) * self.classes[class].units * UNIT_BYTES as u32;
         if end > page.committed_bytes {
             self.commit(number, class, end);
         }
-        if before != after {
-            self.unlink(number, class, before);
-            self.link(number, class, after);
+        if has_left_group {
+            self.regroup(number, class);
         }
         let class = &mut self.classes[class];
         class.live += 1;
@@ -368,18 +372,16 @@ impl Slab {
         let index = record.index(offset);
         assert_eq!(index * record.units, offset, "a cell is freed from its middle");
         let page = &mut self.supply.pages[number as usize];
-        let before = page.group();
         page.give(index);
-        let (after, live) = (page.group(), page.live);
-        if before != after {
-            self.unlink(number, class, before);
-            self.link(number, class, after);
+        let live = page.live;
+        if page.has_left_group() {
+            self.regroup(number, class);
         }
         let record = &mut self.classes[class];
         record.live -= 1;
         self.used_bytes -= record.bytes() as u64;
         if live == 0 {
-            self.unlink(number, class, after);
+            self.unlink(number, class);
             self.release_page(number, class);
         }
     }
@@ -401,7 +403,7 @@ impl Slab {
         }
         record.page_count += 1;
         record.committed_bytes += u64::from(page.committed_bytes);
-        self.link(number, class, 0);
+        self.link(number, class);
         Some(number)
     }
 
@@ -418,7 +420,14 @@ impl Slab {
         }
     }
 
-    fn link(&mut self, number: u32, class: usize, group: usize) {
+    fn regroup(&mut self, number: u32, class: usize) {
+        self.unlink(number, class);
+        self.supply.pages[number as usize].regroup();
+        self.link(number, class);
+    }
+
+    fn link(&mut self, number: u32, class: usize) {
+        let group = self.supply.pages[number as usize].group();
         if group == GROUP_COUNT {
             return;
         }
@@ -433,7 +442,8 @@ impl Slab {
         (page.previous, page.next) = (NO_PAGE, next);
     }
 
-    fn unlink(&mut self, number: u32, class: usize, group: usize) {
+    fn unlink(&mut self, number: u32, class: usize) {
+        let group = self.supply.pages[number as usize].group();
         if group == GROUP_COUNT {
             return;
         }

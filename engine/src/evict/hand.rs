@@ -14,7 +14,7 @@
 //! ```
 
 use crate::cell::Cell;
-use crate::slab::{PAGE_UNITS, Slab};
+use crate::slab::{PAGE_COUNT_MAX, PAGE_UNITS, Slab};
 
 /// Pages that are swept side by side.
 const WINDOW_PAGES: u32 = 64;
@@ -22,8 +22,9 @@ const WINDOW_PAGES: u32 = 64;
 /// Units of a page that are swept at once.
 const PART_UNITS: u32 = 1024;
 
-/// Parts without a live cell that one call passes over.
-const EMPTY_PARTS_MAX: u32 = 4096;
+/// Parts without a live cell, or windows without any, that one call passes over: what is left of one window,
+/// all windows there are, and one window more.
+const EMPTY_MAX: u32 = 2 * WINDOW_PAGES * (PAGE_UNITS / PART_UNITS) + (PAGE_COUNT_MAX as u32 / WINDOW_PAGES);
 
 /// Where the hand is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,8 +44,12 @@ pub(super) struct Hand {
 impl Hand {
     /// The next live cell; `None` if there was none within the bounds of one call.
     pub(super) fn next(&mut self, slab: &Slab) -> Option<Cell> {
-        for _ in 0..EMPTY_PARTS_MAX {
+        for _ in 0..EMPTY_MAX {
             let number = self.window + self.page;
+            if self.page == 0 && self.part == 0 && !self.has_cells(slab) {
+                self.next_window(slab.page_count());
+                continue;
+            }
             if let Some(cell) = slab.next_live_before(number, self.offset, self.part + PART_UNITS) {
                 self.offset = cell.unit() % PAGE_UNITS + 1;
                 return Some(cell);
@@ -60,15 +65,23 @@ impl Hand {
             self.page = 0;
             self.part += PART_UNITS;
             if self.part == PAGE_UNITS {
-                self.part = 0;
-                self.window += WINDOW_PAGES;
-                if self.window >= page_count {
-                    self.window = 0;
-                    self.rounds = self.rounds.wrapping_add(1);
-                }
+                self.next_window(page_count);
             }
         }
         self.offset = self.part;
+    }
+
+    fn next_window(&mut self, page_count: u32) {
+        (self.page, self.part, self.offset) = (0, 0, 0);
+        self.window += WINDOW_PAGES;
+        if self.window >= page_count {
+            self.window = 0;
+            self.rounds = self.rounds.wrapping_add(1);
+        }
+    }
+
+    fn has_cells(&self, slab: &Slab) -> bool {
+        (self.window..self.window + WINDOW_PAGES).any(|page| slab.has_cells(page))
     }
 }
 
@@ -93,6 +106,23 @@ mod tests {
             assert_eq!(seen, cells, "round {round}");
         }
         assert_eq!(hand.rounds, 2);
+    }
+
+    #[test]
+    fn cells_far_apart_are_found() {
+        let mut slab = Slab::new(SlabOptions::default()).unwrap();
+        let large: Vec<Cell> = (0..100).map(|_| slab.allocate(400 << 20).unwrap()).collect();
+        let small = slab.allocate(100).unwrap();
+        let mut hand = Hand::default();
+        for cell in &large {
+            assert_eq!(hand.next(&slab), Some(*cell));
+        }
+        assert_eq!(hand.next(&slab), Some(small));
+        for cell in large {
+            slab.free(cell);
+        }
+        assert_eq!(hand.next(&slab), Some(small));
+        assert_eq!(hand.next(&slab), Some(small));
     }
 
     #[test]

@@ -35,6 +35,11 @@ pub(super) struct Page {
     pub(super) committed_bytes: u32,
     /// The bitmap has no free cell before this word.
     hint: u32,
+    /// The group, and the live cells with which the page stays in it: from the first number on and below the
+    /// second.
+    group: u8,
+    group_least: u32,
+    group_end: u32,
     /// Neighbours in the list of the page's group.
     pub(super) previous: u32,
     pub(super) next: u32,
@@ -50,6 +55,9 @@ impl Page {
             cells: 0,
             committed_bytes: 0,
             hint: 0,
+            group: 0,
+            group_least: 0,
+            group_end: 0,
             previous: NO_PAGE,
             next: NO_PAGE,
             live_bits: Box::default(),
@@ -63,6 +71,7 @@ impl Page {
         self.live = 0;
         self.cells = cells;
         self.hint = 0;
+        self.regroup();
         self.live_bits = vec![0; self.cells.div_ceil(64) as usize].into_boxed_slice();
     }
 
@@ -79,10 +88,27 @@ impl Page {
         size_of_val(&*self.live_bits)
     }
 
-    /// The group of a page with so many live cells; [`GROUP_COUNT`] if it is full.
+    /// Whether the page has too many or too few live cells for its group.
+    #[inline]
+    pub(super) fn has_left_group(&self) -> bool {
+        self.live < self.group_least || self.live >= self.group_end
+    }
+
+    /// The group that the page is in; [`GROUP_COUNT`] if it is full.
     #[inline]
     pub(super) fn group(&self) -> usize {
-        self.live as usize * GROUP_COUNT / self.cells as usize
+        usize::from(self.group)
+    }
+
+    /// Puts the page in the group it belongs to by now.
+    pub(super) fn regroup(&mut self) {
+        let groups = GROUP_COUNT as u32;
+        let group = self.live * groups / self.cells;
+        self.group = group as u8;
+        self.group_end = if group == groups { u32::MAX } else { ((group + 1) * self.cells).div_ceil(groups) };
+        let least = (group * self.cells).div_ceil(groups);
+        // A margin, so that a page on the border does not change lists with every cell; but a full page has none free.
+        self.group_least = if group == groups { self.cells } else { least.saturating_sub(self.cells / 32) };
     }
 
     /// Takes the first free cell.
@@ -162,6 +188,8 @@ impl Page {
         assert!((self.committed_bytes as usize).is_multiple_of(FRAME_BYTES));
         let hint = self.hint as usize;
         if let Use::Cells(class) = self.used_as {
+            assert!(!self.has_left_group());
+            assert_eq!(self.group() == GROUP_COUNT, self.live == self.cells);
             assert!(self.live_bits[..hint].iter().all(|word| *word == u64::MAX));
             let bytes = classes::units_of(usize::from(class)) * UNIT_BYTES as u32;
             if let Some(last) = self.last_live() {
@@ -189,11 +217,17 @@ mod tests {
             assert_eq!(page.first_free(), index);
             assert_eq!(page.take(), index);
         }
+        assert!(page.has_left_group());
+        page.regroup();
         assert_eq!(page.group(), GROUP_COUNT);
         page.give(70);
+        assert!(page.has_left_group(), "a full page has no free cell");
+        page.regroup();
+        assert_eq!(page.group(), GROUP_COUNT - 1);
         page.give(3);
         assert_eq!(page.take(), 3);
         assert_eq!(page.take(), 70);
+        page.regroup();
         page.check();
     }
 
@@ -205,6 +239,7 @@ mod tests {
         for _ in 0..300 {
             page.take();
         }
+        page.regroup();
         for index in (0..300).filter(|index| index % 97 != 5) {
             page.give(index);
         }
@@ -220,6 +255,7 @@ mod tests {
         assert_eq!(page.last_live(), Some(296));
         assert_eq!(page.last_live_below(296), Some(199));
         assert_eq!(page.last_live_below(5), None);
+        page.regroup();
         page.check();
     }
 }
