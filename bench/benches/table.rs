@@ -67,7 +67,7 @@ fn cell(key: u64) -> Cell {
 }
 
 fn table(count: usize) -> Table {
-    let mut table = Table::new().expect("address space is plenty");
+    let mut table = Table::new();
     for key in 1..=count as u64 {
         table.insert(prefix(key), cell(key));
     }
@@ -151,7 +151,7 @@ fn insertions(criterion: &mut Criterion) {
     group.finish();
     let size = SIZES[2] / 2;
     print_longest("ours", size, || {
-        let mut table = Table::new().expect("address space is plenty");
+        let mut table = Table::new();
         move |key| table.insert(prefix(key), cell(key))
     });
     print_longest("hashbrown", size, || {

@@ -115,7 +115,7 @@ impl Shard {
         assert!((1..=limits::DATABASE_COUNT_MAX).contains(&usize::from(options.database_count)), "1 to 16 databases");
         let contents = Contents {
             secrets: RapidSecrets::seed(options.seed),
-            databases: Databases::new(options.database_count)?,
+            databases: Databases::new(options.database_count),
             slab: Slab::new(SlabOptions::default())?,
             wheel: Wheel::new(),
             stats: ShardStats::default(),

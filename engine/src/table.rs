@@ -33,8 +33,6 @@ mod model;
 mod resize;
 mod slots;
 
-use std::io;
-
 use crate::cell::Cell;
 use crate::limits::TABLE_SLOT_COUNT_MAX;
 use geometry::{Geometry, HOMES_MIN, entries_max};
@@ -70,14 +68,17 @@ pub struct Table {
     scalar: bool,
 }
 
+impl Default for Table {
+    fn default() -> Table {
+        Table::new()
+    }
+}
+
 impl Table {
-    /// An empty table; it reserves address space and commits no memory.
-    ///
-    /// # Errors
-    /// When the address space cannot be reserved.
-    pub fn new() -> io::Result<Table> {
-        Ok(Table {
-            slots: Slots::new(TABLE_SLOT_COUNT_MAX)?,
+    /// An empty table, which takes neither memory nor addresses until its first entry.
+    pub fn new() -> Table {
+        Table {
+            slots: Slots::new(TABLE_SLOT_COUNT_MAX),
             geometry: Geometry::settled(HOMES_MIN),
             len: 0,
             len_max: entries_max(HOMES_MIN),
@@ -86,7 +87,7 @@ impl Table {
             releasing: false,
             #[cfg(test)]
             scalar: false,
-        })
+        }
     }
 
     /// Entries in the table.

@@ -10,8 +10,6 @@
 //! - `expiring_count` and `expiry_sum` of a table are over its entries that have an expiry.
 //! - `resident_bytes` is the sum over all tables.
 
-use std::io;
-
 use crate::cell::Cell;
 use crate::entry::NEVER;
 use crate::key::Db;
@@ -38,20 +36,15 @@ pub(super) struct Databases {
 
 impl Databases {
     /// `count` empty databases.
-    ///
-    /// # Errors
-    /// When the address space of the tables cannot be reserved.
-    pub(super) fn new(count: u8) -> io::Result<Databases> {
-        let tables = (0..2 * count)
-            .map(|_| Ok(Physical { table: Table::new()?, expiring_count: 0, expiry_sum: 0 }))
-            .collect::<io::Result<Box<[Physical]>>>()?;
-        Ok(Databases {
-            tables,
+    pub(super) fn new(count: u8) -> Databases {
+        let empty = || Physical { table: Table::new(), expiring_count: 0, expiry_sum: 0 };
+        Databases {
+            tables: std::iter::repeat_with(empty).take(2 * usize::from(count)).collect(),
             logical: (0..count).collect(),
             retiring: Vec::with_capacity(usize::from(count)),
             spare: (count..2 * count).collect(),
             resident_bytes: 0,
-        })
+        }
     }
 
     /// The number of the table that is `db` now.

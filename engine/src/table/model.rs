@@ -99,7 +99,7 @@ struct Model {
 
 impl Model {
     fn new(scalar: bool) -> Model {
-        let mut table = Table::new().unwrap();
+        let mut table = Table::new();
         table.scalar = scalar;
         Model { table, hashes: vec![0], live: BTreeSet::new(), units: Vec::new() }
     }
@@ -311,7 +311,7 @@ fn a_sample_meets_every_entry() {
         *met.entry(cell.unit()).or_insert(0) += 1;
     }
     assert_eq!(met.len(), 20, "{met:?}");
-    assert_eq!(Table::new().unwrap().sample(1), None);
+    assert_eq!(Table::new().sample(1), None);
 }
 
 #[test]
