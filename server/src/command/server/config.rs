@@ -109,7 +109,7 @@ fn get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
 fn set(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let pairs = &args[2..];
     if !pairs.len().is_multiple_of(2) {
-        return Err(Failure::new("ERR wrong number of arguments for 'config|set' command"));
+        return Err(Failure::SYNTAX);
     }
     context.thread.shared.change_config(|config| {
         for (index, pair) in pairs.chunks_exact(2).enumerate() {
