@@ -1,6 +1,8 @@
 //! The listening sockets of each data thread, from `bind`, `port` and the shards' own ports.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 use crate::client::Door;
 use crate::config::Config;
@@ -40,10 +42,10 @@ fn open_port(
             Err(sentence) => return Err(sentence),
         };
         for address in addresses {
-            let claimed = if is_claimed { claim(address) } else { Ok(()) };
+            let claimed = if is_claimed { claim_patiently(address) } else { Ok(()) };
             match claimed.and_then(|()| Listener::open(address, options)) {
                 Ok(listener) => listeners.push(listener),
-                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {
                     return Err(format!("port {port} is in use at {}: choose another with --port", address.ip()));
                 }
                 Err(_) if is_optional => {}
@@ -55,6 +57,20 @@ fn open_port(
         return Err(format!("none of the addresses of bind can be listened at (port {port})"));
     }
     Ok(())
+}
+
+/// Claims an address; one that a server held which died just now is waited for, because the kernel takes a ring down
+/// some moments after its process.
+fn claim_patiently(address: SocketAddr) -> std::io::Result<()> {
+    const TRIES: usize = 20;
+    const PAUSE: Duration = Duration::from_millis(50);
+    for _ in 1..TRIES {
+        match claim(address) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => std::thread::sleep(PAUSE),
+            claimed => return claimed,
+        }
+    }
+    claim(address)
 }
 
 fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {

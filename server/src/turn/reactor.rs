@@ -61,6 +61,8 @@ pub(crate) struct Reactor {
     idle_checked_at: Millis,
     config_generation: u64,
     is_stop_told: bool,
+    /// Something is to be done when the sends of this turn are over, so that the next wait must not sleep.
+    is_awaiting_sends: bool,
 }
 
 impl Reactor {
@@ -96,6 +98,7 @@ impl Reactor {
             idle_checked_at: Millis(0),
             config_generation,
             is_stop_told: false,
+            is_awaiting_sends: false,
         })
     }
 
@@ -201,7 +204,7 @@ impl Reactor {
 
     /// How long nothing has to be done unless something happens.
     fn sleep(&self) -> Sleep {
-        if self.has_work || self.desk.unstall {
+        if self.has_work || self.desk.unstall || self.is_awaiting_sends {
             return Sleep::No;
         }
         let thread = &self.desk.thread;
@@ -559,6 +562,7 @@ impl Reactor {
 
     /// One send for each connection that has something to send.
     fn send(&mut self) {
+        self.is_awaiting_sends = false;
         let mut dirty = std::mem::take(&mut self.desk.dirty);
         for slot in dirty.drain(..) {
             let connection = self.desk.connections.get(slot);
@@ -575,6 +579,8 @@ impl Reactor {
                 }
                 continue;
             }
+            let follows = State::CLOSE_AFTER_REPLIES.union(State::HALF_CLOSED).union(State::STALLED);
+            self.is_awaiting_sends |= connection.state.intersects(follows);
             connection.state.insert(State::SENDING);
             connection.sending_bytes = connection.output.len();
             let output = std::mem::take(&mut connection.output);
