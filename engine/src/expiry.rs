@@ -54,6 +54,8 @@ const TICK_MAX: u64 = (1 << (LEVEL_BITS * LEVEL_COUNT as u32)) - 1;
 const SET_BACK_MS_MAX: u64 = 1024;
 /// References beyond twice the armed entries that are no reason to compact.
 const SURPLUS_MAX: usize = 4096;
+/// Chunks of stale references that one call of [`Wheel::freshen`] drops.
+const FRESHEN_CHUNKS: usize = 64;
 /// References that each new one compacts when compaction is due.
 const COMPACT_STEPS: usize = 8;
 
@@ -247,6 +249,24 @@ impl Wheel {
         self.chunks.sample(random)
     }
 
+    /// The occupied bucket that is entered next.
+    fn first_place(&self) -> Option<Place> {
+        self.open_place().or_else(|| {
+            (0..LEVEL_COUNT).find_map(|level| {
+                let start = self.entered(level as u32).index();
+                let found = self.next_occupied(level, start).or_else(|| self.next_occupied(level, 0));
+                found.map(|index| Place((level * LEVEL_BUCKETS + index) as u16))
+            })
+        })
+    }
+
+    /// Whether a reference in `place` to an entry that ends at `expiry` is where it belongs.
+    fn belongs(&self, expiry: u64, place: Place) -> bool {
+        let shift = LEVEL_BITS * place.level();
+        let tick = expiry.clamp(self.position, TICK_MAX);
+        self.locate(expiry) == place || (self.is_open(place) && tick >> shift == self.position >> shift)
+    }
+
     /// Calls `each` with up to `count` references, stale ones among them, of entries that expire soonest.
     pub(crate) fn soonest(&self, count: usize, mut each: impl FnMut(u32)) {
         let mut shown = 0;
@@ -265,6 +285,33 @@ impl Wheel {
                     });
                 }
                 index = found + 1;
+            }
+        }
+    }
+
+    /// Drops the stale ones of the references that [`Wheel::soonest`] shows first, so that evicting by expiry,
+    /// which leaves its references behind, always comes to entries: looks at a bounded number.
+    pub(crate) fn freshen(&mut self, cells: &mut impl Cells) {
+        for _ in 0..FRESHEN_CHUNKS {
+            let Some(place) = self.first_place() else { return };
+            let mut valid = [0; lists::CHUNK_REFERENCES as usize];
+            let mut count = 0;
+            for _ in 0..valid.len() {
+                if !self.is_occupied(place) {
+                    break;
+                }
+                let unit = self.pop(place, cells);
+                let Some(armed) = cells.armed(unit) else { continue };
+                if self.belongs(armed.expiry, place) {
+                    valid[count] = unit;
+                    count += 1;
+                } else if armed.late || !self.is_strict {
+                    self.send(unit, armed, cells);
+                }
+            }
+            valid[..count].iter().for_each(|unit| self.push_at(place, *unit));
+            if count > 0 {
+                return;
             }
         }
     }
@@ -569,12 +616,9 @@ impl Wheel {
         if armed.late || !self.is_strict {
             return;
         }
-        let tick = armed.expiry.clamp(self.position, TICK_MAX);
-        let found = places.iter().any(|place| {
-            let shift = LEVEL_BITS * place.level();
-            *place == self.locate(armed.expiry) || (self.is_open(*place) && tick >> shift == self.position >> shift)
-        });
-        assert!(found, "the entry at unit {unit} ends at {tick}, position {}, found in {places:?}", self.position);
+        let found = places.iter().any(|place| self.belongs(armed.expiry, *place));
+        let Armed { expiry, .. } = armed;
+        assert!(found, "the entry at unit {unit} ends at {expiry}, position {}, found in {places:?}", self.position);
     }
 }
 
@@ -688,6 +732,7 @@ mod tests {
                     8 => world.now += world.draw(10),
                     9 => world.now += if world.draw(20) == 0 { span } else { world.draw(2000) },
                     10 if world.draw(10) == 0 => world.now = world.now.saturating_sub(world.draw(3_000_000)),
+                    11 if world.draw(2) == 0 => world.wheel.freshen(&mut world.entries),
                     _ => {
                         let steps = world.draw(60) as usize;
                         world.work(steps);

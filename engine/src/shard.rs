@@ -349,3 +349,106 @@ fn evict_options(options: &ShardOptions) -> EvictOptions {
         seed: options.seed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+    use crate::{ExpiryChange, FlagsChange, Value};
+
+    const NOW: Millis = Millis(1_700_000_000_000);
+
+    fn put<'a>(shard: &Shard, key: &'a [u8], value: &'a [u8]) -> Op<'a> {
+        Op::Put {
+            key: shard.key(Db(0), key),
+            value: Value::Bytes(value),
+            expiry: ExpiryChange::Clear,
+            client_flags: FlagsChange::Set(0),
+        }
+    }
+
+    #[test]
+    fn the_longest_value_is_kept_and_a_longer_one_refused() {
+        let mut shard = Shard::new(ShardOptions::default()).unwrap();
+        let value = vec![7; VALUE_BYTES_MAX + 1];
+        let bytes = value.len();
+        assert_eq!(shard.apply(put(&shard, b"long", &value), NOW), Err(Refusal::ValueTooLong { bytes }));
+        shard.apply(put(&shard, b"long", &value[1..]), NOW).unwrap();
+        let entry = shard.peek(shard.key(Db(0), b"long"), NOW).unwrap();
+        assert!(entry.value == Value::Bytes(&value[1..]));
+        let expiry = Some(Millis(NOW.0 + 1));
+        let key = shard.key(Db(0), b"long");
+        shard.apply(Op::SetExpiry { key, expiry }, NOW).unwrap();
+        let splice = Op::Splice { key, offset: VALUE_BYTES_MAX, bytes: b"x" };
+        assert_eq!(shard.apply(splice, NOW), Err(Refusal::ValueTooLong { bytes }));
+        shard.check();
+        shard.work(Millis(NOW.0 + 1), 10);
+        assert_eq!((shard.len(Db(0)), shard.memory().cells), (0, 0));
+    }
+
+    #[test]
+    fn a_key_too_long_is_refused() {
+        let mut shard = Shard::new(ShardOptions::default()).unwrap();
+        let key = vec![b'k'; KEY_BYTES_MAX + 1];
+        assert_eq!(shard.apply(put(&shard, &key, b""), NOW), Err(Refusal::KeyTooLong { bytes: key.len() }));
+        assert!(shard.apply(put(&shard, &key[1..], b""), NOW).is_ok());
+        shard.check();
+    }
+
+    #[test]
+    fn a_full_store_without_eviction_takes_overwrites_and_refuses_more() {
+        let limit_bytes = 4 << 20;
+        let options =
+            ShardOptions { memory_bytes_max: limit_bytes, policy: Policy::Noeviction, ..ShardOptions::default() };
+        let mut shard = Shard::new(options).unwrap();
+        let value = vec![b'v'; 1000];
+        let names: Vec<String> = (0..10_000).map(|number| format!("key:{number}")).collect();
+        let taken =
+            names.iter().take_while(|name| shard.apply(put(&shard, name.as_bytes(), &value), NOW).is_ok()).count();
+        assert!((3000..4200).contains(&taken), "{taken} entries of 1 kB fit 4 MiB");
+        let more = shard.apply(put(&shard, b"one more", &value), NOW);
+        assert_eq!(more, Err(Refusal::OutOfMemory { limit_bytes }));
+        for name in &names[..taken] {
+            shard.apply(put(&shard, name.as_bytes(), &value), NOW).unwrap();
+        }
+        assert_eq!((shard.len(Db(0)), shard.stats().evicted), (taken as u64, 0));
+        shard.check();
+    }
+
+    #[test]
+    fn appending_copies_seldom_and_wastes_little() {
+        let mut shard = Shard::new(ShardOptions::default()).unwrap();
+        let mut length = 0;
+        while length < 300_000 {
+            let key = shard.key(Db(0), b"log");
+            shard.apply(Op::Splice { key, offset: length, bytes: b"0123456789" }, NOW).unwrap();
+            length += 10;
+            let waste = shard.memory().cells as usize - length;
+            assert!(waste <= 64 + length / 3, "{waste} bytes of waste behind {length}");
+        }
+        shard.check();
+    }
+
+    #[test]
+    fn every_policy_but_noeviction_makes_room_for_what_fits() {
+        for name in Policy::names().filter(|name| *name != "noeviction") {
+            let policy = Policy::from_name(name).unwrap();
+            let options = ShardOptions { memory_bytes_max: 6 << 20, policy, ..ShardOptions::default() };
+            let mut shard = Shard::new(options).unwrap();
+            let value = vec![b'v'; 100_000];
+            for number in 0..40_000_u64 {
+                let name = format!("key:{number}");
+                let bytes = if number % 500 == 0 { 100_000 } else { number as usize % 700 };
+                let op = Op::Put {
+                    key: shard.key(Db(0), name.as_bytes()),
+                    value: Value::Bytes(&value[..bytes]),
+                    expiry: ExpiryChange::At(Millis(NOW.0 + 1000 + number)),
+                    client_flags: FlagsChange::Set(0),
+                };
+                assert!(shard.apply(op, NOW).is_ok(), "{} refuses entry {number}", policy.name());
+            }
+            shard.check();
+            assert!(shard.memory().used <= (6 << 20) + (256 << 10), "{}", policy.name());
+        }
+    }
+}

@@ -8,14 +8,23 @@
 //! through though the limit may have been lowered far below what is used; background work does the rest.
 
 use super::Shard;
+use super::contents::SlabCells;
 use crate::cell::Cell;
+use crate::evict::Store;
 use crate::op::Refusal;
+use crate::policy::Policy;
 use crate::time::Millis;
 
 /// Steps of expiry and draining that a write which needs room may take.
 const WRITE_STEPS: usize = 64;
-/// Cells that such a write may have moved at a time.
-const WRITE_MOVES: usize = 32;
+/// Steps of moving cells that such a write may take.
+const WRITE_MOVES_MIN: usize = 64;
+/// One such step more for each of these bytes that a write needs.
+const MOVE_BYTES: u64 = 512;
+/// Steps of moving cells between two looks at what is used.
+const MOVES_AT_ONCE: usize = 32;
+/// Searches among all entries before there is said to be none to evict, and among those that expire.
+const EVICT_TRIES: [usize; 2] = [64, 4];
 /// Rounds of making room for a small write.
 const ROUNDS_MIN: u64 = 128;
 /// A round more for each of these bytes that a write needs.
@@ -33,11 +42,11 @@ impl Shard {
         let mut more = left == 0;
         left = self.contents.drain(left);
         more |= self.contents.databases.next_retiring().is_some();
-        let mut cells = super::contents::SlabCells(&mut self.contents.slab);
+        let mut cells = SlabCells(&mut self.contents.slab);
         more |= self.contents.wheel.tidy(&mut left, &mut cells);
         more |= self.contents.databases.step(left.clamp(1, 1024));
         for _ in 0..left.min(TURN_EVICTIONS) {
-            if self.excess_bytes(0, 0) == 0 || !self.evictor.evict(&mut self.contents, now) {
+            if self.excess_bytes(0, 0) == 0 || !self.evict_one(now) {
                 break;
             }
         }
@@ -68,10 +77,10 @@ impl Shard {
     #[cold]
     pub(super) fn take_cell_by_force(&mut self, bytes: usize, now: Millis) -> Result<Cell, Refusal> {
         for _ in 0..ROUNDS_MIN + bytes as u64 / ROUND_BYTES {
-            if !self.evictor.evict(&mut self.contents, now) {
+            if !self.evict_one(now) {
                 break;
             }
-            self.contents.move_cells(WRITE_MOVES, &mut self.evictor, &mut self.moved);
+            self.contents.move_cells(MOVES_AT_ONCE, &mut self.evictor, &mut self.moved);
             if let Some(cell) = self.contents.slab.allocate(bytes) {
                 return Ok(cell);
             }
@@ -95,8 +104,10 @@ impl Shard {
         if bytes > limit_bytes {
             return refusal;
         }
-        self.contents.expire(now, WRITE_STEPS);
         let before = self.contents.slab.used_bytes();
+        self.contents.expire(now, WRITE_STEPS);
+        let mut moves = WRITE_MOVES_MIN + (bytes / MOVE_BYTES) as usize;
+        let mut is_enough = false;
         for _ in 0..ROUNDS_MIN + bytes / ROUND_BYTES {
             if self.excess_bytes(bytes, credit) == 0 {
                 return Ok(());
@@ -106,23 +117,46 @@ impl Shard {
                 continue;
             }
             let slab = &self.contents.slab;
+            is_enough = before.saturating_sub(slab.used_bytes()) + credit >= bytes;
             let is_loose = slab.resident_bytes() - slab.used_bytes() > slab.slack_bytes_normal();
-            if is_loose {
-                let more = self.contents.move_cells(WRITE_MOVES, &mut self.evictor, &mut self.moved);
+            if is_loose && moves > 0 {
+                let steps = moves.min(MOVES_AT_ONCE);
+                moves -= steps;
+                let more = self.contents.move_cells(steps, &mut self.evictor, &mut self.moved);
                 // What was evicted is enough once it has been moved together.
-                let freed = before.saturating_sub(self.contents.slab.used_bytes());
-                if more && freed + credit >= bytes {
+                if (more && is_enough) || self.excess_bytes(bytes, credit) == 0 {
                     continue;
                 }
-                if self.excess_bytes(bytes, credit) == 0 {
-                    return Ok(());
-                }
+            } else if is_loose && is_enough {
+                // Background work moves the rest.
+                return Ok(());
             }
-            if !self.evictor.evict(&mut self.contents, now) {
-                return refusal;
+            if !self.evict_one(now) {
+                break;
             }
         }
-        let freed = before.saturating_sub(self.contents.slab.used_bytes());
-        if freed + credit >= bytes { Ok(()) } else { refusal }
+        let is_enough = is_enough || before.saturating_sub(self.contents.slab.used_bytes()) + credit >= bytes;
+        if is_enough { Ok(()) } else { refusal }
+    }
+
+    /// Evicts an entry by the policy; `false` if there is none that may go.
+    fn evict_one(&mut self, now: Millis) -> bool {
+        if self.options.policy == Policy::VolatileTtl {
+            let contents = &mut self.contents;
+            contents.wheel.freshen(&mut SlabCells(&mut contents.slab));
+        }
+        if self.evictor.evict(&mut self.contents, now) {
+            return true;
+        }
+        // A bounded search may have come upon nothing by chance.
+        let tries = match self.options.policy {
+            Policy::Noeviction => 0,
+            Policy::VolatileLru | Policy::VolatileLfu | Policy::VolatileRandom | Policy::VolatileTtl => {
+                if self.contents.wheel.armed_count() == 0 { 0 } else { EVICT_TRIES[1] }
+            }
+            _ if self.contents.entry_count() == 0 => 0,
+            _ => EVICT_TRIES[0],
+        };
+        (0..tries).any(|_| self.evictor.evict(&mut self.contents, now))
     }
 }
