@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Nothing is measured with it: it only has to be longer than the slowest machine ever needs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a conformance case waits for one reply, or for a close.
+pub const REPLY_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long a socket stays silent before the suite believes that nothing more comes.
 pub const SILENCE: Duration = Duration::from_millis(200);
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::binary::Kind;
 use crate::cases::{Case, CaseFile, Sending, Step};
 use crate::client::{Client, NoReply};
-use crate::limits::{PATIENCE, REPLY_CHARS_SHOWN, SILENCE};
+use crate::limits::{PATIENCE, REPLY_CHARS_SHOWN, REPLY_PATIENCE, SILENCE};
 use crate::pattern::{Captures, Pattern};
 use crate::reply::{Protocol, Reply};
 use crate::server::{Launch, Server};
@@ -152,7 +152,7 @@ impl<'a> Stage<'a> {
         let asked_for = asked_for(step);
         let (client, protocol) = self.connection(step.connection);
         client.set_protocol(asked_for.unwrap_or(*protocol));
-        let reply = if expects_silence { client.read_within(SILENCE) } else { client.read() };
+        let reply = if expects_silence { client.read_within(SILENCE) } else { client.read_within(REPLY_PATIENCE) };
         if let (Some(asked_for), Ok(answer)) = (asked_for, &reply)
             && !matches!(answer, Reply::Error(_))
         {
