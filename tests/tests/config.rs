@@ -16,11 +16,13 @@ fn setting(client: &mut Client, name: &str) -> String {
     value.text().expect("a setting is a text")
 }
 
-/// Every setting CONFIG GET knows, with its value.
+/// Every setting CONFIG GET knows, with its value, by name.
 fn settings(client: &mut Client) -> Vec<(String, String)> {
     let reply = client.command("CONFIG GET *");
     let text = |reply: &Reply| reply.text().expect("a setting is a text");
-    reply.elements().chunks(2).map(|pair| (text(&pair[0]), text(&pair[1]))).collect()
+    let mut settings: Vec<_> = reply.elements().chunks(2).map(|pair| (text(&pair[0]), text(&pair[1]))).collect();
+    settings.sort();
+    settings
 }
 
 /// Starts with what cannot be right; the end has to be status 1 and one understandable sentence.
@@ -85,9 +87,8 @@ fn an_unknown_setting_names_the_nearest_one() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let output =
-        refused(Launch::subject().flags(["--include", "/nowhere/at-all.conf"]).config("include /nowhere/x.conf\n"));
-    assert!(output.contains("/nowhere/"), "{output}");
+    let output = refused(Launch::subject().config("include /nowhere/at-all.conf\n"));
+    assert!(output.contains("/nowhere/at-all.conf"), "{output}");
 }
 
 #[test]
@@ -286,7 +287,9 @@ fn the_help_lists_every_setting() {
     let help = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{help}");
     let server = Launch::subject().start();
-    for (name, _) in settings(&mut server.connect()) {
+    // Two settings of Redis are answered because its tools ask for them.
+    let is_own = |name: &str| name != "save" && name != "appendonly";
+    for (name, _) in settings(&mut server.connect()).into_iter().filter(|(name, _)| is_own(name)) {
         assert!(help.contains(&format!("--{name}")), "--{name} is missing:\n{help}");
     }
     let version = Command::new(&program).arg("--version").output().expect("the program runs");

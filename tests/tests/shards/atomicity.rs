@@ -74,10 +74,10 @@ fn a_reader_never_sees_an_mset_go_back() {
 }
 
 #[test]
-fn an_mget_never_sees_half_an_mset() {
+fn an_mget_never_sees_half_an_mset_of_one_slot() {
     for shards in SHARD_COUNTS {
         let server = start(shards);
-        let keys = spread_keys(8);
+        let keys: Vec<String> = (0..8).map(|number| format!("{{slot}}:{number}")).collect();
         let is_over = AtomicBool::new(false);
         server.connect().call(&set_all(&keys, "0"));
         in_parallel(&server, 4, |number, client| {
@@ -91,6 +91,36 @@ fn an_mget_never_sees_half_an_mset() {
             while !is_over.load(Ordering::Relaxed) {
                 let values = get_all(client, &keys);
                 assert!(values.iter().all(|value| *value == values[0]), "{shards} shards: {values:?}");
+            }
+        });
+    }
+}
+
+/// MGET reads each shard at its own instant, so over several shards it may see an MSET in one and not yet in
+/// another; but what it saw, no later MGET may miss.
+#[test]
+fn an_mget_never_sees_an_mset_go_back() {
+    for shards in SHARD_COUNTS {
+        let server = start(shards);
+        let keys = spread_keys(8);
+        let is_over = AtomicBool::new(false);
+        server.connect().call(&set_all(&keys, "0"));
+        in_parallel(&server, 4, |number, client| {
+            if number == 0 {
+                for value in 1..=3_000 {
+                    client.call(&set_all(&keys, &value.to_string()));
+                }
+                is_over.store(true, Ordering::Relaxed);
+                return;
+            }
+            let mut newest = 0_i64;
+            while !is_over.load(Ordering::Relaxed) {
+                let values: Vec<i64> = get_all(client, &keys)
+                    .into_iter()
+                    .map(|value| value.and_then(|text| text.parse().ok()).expect("a number is there"))
+                    .collect();
+                assert!(values.iter().all(|value| *value >= newest), "{shards} shards: {values:?} after {newest}");
+                newest = values.into_iter().max().expect("several keys were read");
             }
         });
     }
