@@ -18,7 +18,8 @@
 //! # Invariants
 //! - Unit 0 and all of page 0 belong to no cell.
 //! - A page with cells has at least one live cell; its bits say which are live.
-//! - A page with a live and a free cell is in the list of its class's group, by how full it is.
+//! - A page with a free cell is in a list of its class: by how full it is if a free cell has memory, else
+//!   among those that grow.
 //! - No live cell reaches beyond its page's committed bytes.
 //! - `used_bytes` is the size of all live cells, for extents in frames.
 
@@ -343,12 +344,11 @@ impl Slab {
     fn take_cell(&mut self, number: u32, class: usize) -> u32 {
         let page = &mut self.supply.pages[number as usize];
         let index = page.take();
-        let has_left_group = page.has_left_group();
         let end = (index + 1) * self.classes[class].units * UNIT_BYTES as u32;
         if end > page.committed_bytes {
             self.commit(number, class, end);
         }
-        if has_left_group {
+        if self.supply.pages[number as usize].has_left_group() {
             self.regroup(number, class);
         }
         let class = &mut self.classes[class];
@@ -361,7 +361,7 @@ impl Slab {
         let page = &mut self.supply.pages[number as usize];
         let committed = end.next_multiple_of(FRAME_BYTES as u32);
         let more = u64::from(committed - page.committed_bytes);
-        page.committed_bytes = committed;
+        page.set_committed(committed, self.classes[class].bytes() as u32);
         self.classes[class].committed_bytes += more;
         self.supply.committed_bytes += more;
     }
@@ -392,8 +392,6 @@ impl Slab {
         let record = &mut self.classes[class];
         let number = self.supply.take_page(record.page_count, record.units <= HUGE_UNITS_MAX)?;
         let page = &mut self.supply.pages[number as usize];
-        page.hold(class, record.cells());
-        self.record_bytes += page.bitmap_bytes() as u64;
         let unusable = page.committed_bytes.saturating_sub(record.page_bytes());
         if unusable > TAIL_BYTES_MAX {
             page.committed_bytes -= unusable;
@@ -401,6 +399,8 @@ impl Slab {
             let offset = number as usize * PAGE_BYTES + page.committed_bytes as usize;
             self.supply.mapping.release(offset, unusable as usize);
         }
+        page.hold(class, record.bytes() as u32);
+        self.record_bytes += page.bitmap_bytes() as u64;
         record.page_count += 1;
         record.committed_bytes += u64::from(page.committed_bytes);
         self.link(number, class);

@@ -11,7 +11,7 @@ pub(super) struct Class {
     pub(super) units: u32,
     /// 2^32 / units, rounded up: turns an offset in units into a cell index without a division.
     reciprocal: u32,
-    /// The first page of each group, by eighths of being full.
+    /// The first page of each group.
     pub(super) groups: [u32; GROUP_COUNT],
     /// Which groups have pages.
     pub(super) groups_in_use: u8,
@@ -58,13 +58,14 @@ impl Class {
         ((u64::from(offset) * u64::from(self.reciprocal)) >> 32) as u32
     }
 
-    /// The fullest page that has a free cell.
+    /// A page that has a free cell: the fullest whose free cells have memory, or else one that grows.
     #[inline]
     pub(super) fn fullest(&self) -> Option<u32> {
         (self.groups_in_use != 0).then(|| self.groups[self.groups_in_use.ilog2() as usize])
     }
 
-    /// One of the emptiest pages that has a free cell.
+    /// A page that had better be empty: one whose last cells take memory while others have it to spare, or else
+    /// one of the emptiest.
     pub(super) fn emptiest(&self) -> Option<u32> {
         (self.groups_in_use != 0).then(|| self.groups[self.groups_in_use.trailing_zeros() as usize])
     }

@@ -6,7 +6,7 @@
 //! emptied page returns to the supply; of a page that cannot be emptied the end is cut off. A move is a
 //! step; a turn makes as many as its caller allows and leaves the rest for the next.
 
-use super::page::Use;
+use super::page::{GROUP_GROWING, Use};
 use super::{FRAME_BYTES, NO_PAGE, PAGE_BYTES, PAGE_UNITS, Slab};
 use crate::cell::{Cell, UNIT_BYTES};
 
@@ -16,7 +16,7 @@ const RELEASE_STEPS: usize = 64;
 /// Bytes whose copying counts for one more step.
 const STEP_BYTES: usize = 4096;
 
-/// A surplus that could not be reduced is looked at again once it has grown by so much.
+/// A surplus that could not be reduced is looked at again once it has changed by so much.
 const RETRY_BYTES: u64 = 256 << 10;
 
 /// Where evacuation stands between turns.
@@ -26,8 +26,8 @@ pub(super) struct Evacuation {
     pub(super) source: u32,
     /// Cells of the source from here on have been dealt with.
     cursor: u32,
-    /// The class's committed bytes when the source was chosen.
-    committed_before: u64,
+    /// Whether a cell of the source was moved.
+    has_moved: bool,
     /// The slack that was found not to be reducible.
     settled_bytes: u64,
 }
@@ -55,9 +55,11 @@ impl Slab {
 
     fn has_surplus(&mut self) -> bool {
         let slack = self.slack_bytes();
-        self.evacuation.settled_bytes = self.evacuation.settled_bytes.min(slack);
-        let settled = self.evacuation.settled_bytes;
-        slack > self.slack_bytes_normal() / 2 && (settled == 0 || slack > settled + RETRY_BYTES)
+        let settled = &mut self.evacuation.settled_bytes;
+        if slack + RETRY_BYTES < *settled || slack > *settled + RETRY_BYTES {
+            *settled = 0;
+        }
+        *settled == 0 && slack > self.slack_bytes_normal() / 2
     }
 
     fn choose_source(&mut self) -> bool {
@@ -68,7 +70,7 @@ impl Slab {
         let Some(source) = class.emptiest() else { return false };
         self.evacuation.source = source;
         self.evacuation.cursor = u32::MAX;
-        self.evacuation.committed_before = class.committed_bytes;
+        self.evacuation.has_moved = false;
         true
     }
 
@@ -86,7 +88,7 @@ impl Slab {
             self.trim(source, class);
             return 1;
         };
-        self.evacuation.cursor = last;
+        (self.evacuation.cursor, self.evacuation.has_moved) = (last, true);
         let units = self.classes[class].units;
         let bytes = self.classes[class].bytes();
         let index = self.take_cell(target, class);
@@ -101,21 +103,14 @@ impl Slab {
 
     /// A page with a free cell that has memory: another one than the source, or the source below `last`.
     fn target(&self, source: u32, class: usize, last: u32) -> Option<u32> {
-        let record = &self.classes[class];
-        let bytes = record.bytes() as u32;
-        let has_room = |number: u32| {
-            let page = &self.supply.pages[number as usize];
-            number != NO_PAGE && number != source && (page.first_free() + 1) * bytes <= page.committed_bytes
-        };
-        for first in record.groups.iter().rev().filter(|first| **first != NO_PAGE) {
+        for first in self.classes[class].groups[GROUP_GROWING + 1..].iter().rev() {
             let second = self.supply.pages[*first as usize].next;
-            if let Some(target) = [*first, second].into_iter().find(|number| has_room(*number)) {
+            if let Some(target) = [*first, second].into_iter().find(|number| ![NO_PAGE, source].contains(number)) {
                 return Some(target);
             }
         }
-        // Allocations may have filled the source meanwhile.
         let page = &self.supply.pages[source as usize];
-        (page.live < page.cells && page.first_free() < last).then_some(source)
+        (page.first_free()? < last).then_some(source)
     }
 
     /// Cuts off what the source has committed behind its last cell, and is done with it.
@@ -126,12 +121,13 @@ impl Slab {
         let committed = end.next_multiple_of(FRAME_BYTES as u32);
         let surplus = page.committed_bytes.saturating_sub(committed);
         if surplus > 0 {
-            page.committed_bytes = committed;
+            page.set_committed(committed, record.bytes() as u32);
             record.committed_bytes -= u64::from(surplus);
             self.supply.committed_bytes -= u64::from(surplus);
             self.supply.mapping.release(source as usize * PAGE_BYTES + committed as usize, surplus as usize);
+            self.regroup(source, class);
         }
-        if record.committed_bytes >= self.evacuation.committed_before {
+        if surplus == 0 && !self.evacuation.has_moved {
             self.evacuation.settled_bytes = self.slack_bytes();
         }
         self.evacuation.source = NO_PAGE;

@@ -4,11 +4,14 @@
 //! none of them. One bit a cell says whether the cell is live; a freed cell is not touched at all.
 
 use super::classes;
-use super::{FRAME_BYTES, NO_PAGE};
+use super::{FRAME_BYTES, NO_PAGE, PAGE_BYTES};
 use crate::cell::UNIT_BYTES;
 
-/// Groups of pages by how full they are; a full page is in none.
+/// Lists of pages that have free cells; a full page is in none.
 pub(super) const GROUP_COUNT: usize = 8;
+
+/// The group of pages whose free cells have no memory yet. The groups above are by how full a page is.
+pub(super) const GROUP_GROWING: usize = 0;
 
 /// What a page is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +36,11 @@ pub(super) struct Page {
     pub(super) cells: u32,
     /// Bytes from the page's start that may hold memory, a multiple of a frame.
     pub(super) committed_bytes: u32,
+    /// Cells that have memory.
+    committed_cells: u32,
     /// The bitmap has no free cell before this word.
     hint: u32,
-    /// The group, and the live cells with which the page stays in it: from the first number on and below the
+    /// The group, and with how many live cells the page stays in it: from the first number on and below the
     /// second.
     group: u8,
     group_least: u32,
@@ -54,6 +59,7 @@ impl Page {
             live: 0,
             cells: 0,
             committed_bytes: 0,
+            committed_cells: 0,
             hint: 0,
             group: 0,
             group_least: 0,
@@ -64,13 +70,15 @@ impl Page {
         }
     }
 
-    /// Makes a free page hold `cells` cells of `class`.
-    pub(super) fn hold(&mut self, class: usize, cells: u32) {
+    /// Makes a free page hold cells of `class`, each of `cell_bytes`.
+    pub(super) fn hold(&mut self, class: usize, cell_bytes: u32) {
+        let cells = PAGE_BYTES as u32 / cell_bytes;
         debug_assert_eq!(self.used_as, Use::Free);
         self.used_as = Use::Cells(class as u16);
         self.live = 0;
         self.cells = cells;
         self.hint = 0;
+        self.set_committed(self.committed_bytes, cell_bytes);
         self.regroup();
         self.live_bits = vec![0; self.cells.div_ceil(64) as usize].into_boxed_slice();
     }
@@ -88,9 +96,18 @@ impl Page {
         size_of_val(&*self.live_bits)
     }
 
-    /// Whether the page has too many or too few live cells for its group.
+    /// Notes what a page of cells of `cell_bytes` has committed; its group may be another then.
+    pub(super) fn set_committed(&mut self, committed_bytes: u32, cell_bytes: u32) {
+        self.committed_bytes = committed_bytes;
+        self.committed_cells = (committed_bytes / cell_bytes).min(self.cells);
+    }
+
+    /// Whether the page belongs to another group by now.
     #[inline]
     pub(super) fn has_left_group(&self) -> bool {
+        if self.group() == GROUP_GROWING {
+            return self.live != self.committed_cells || self.live == self.cells;
+        }
         self.live < self.group_least || self.live >= self.group_end
     }
 
@@ -102,20 +119,25 @@ impl Page {
 
     /// Puts the page in the group it belongs to by now.
     pub(super) fn regroup(&mut self) {
-        let groups = GROUP_COUNT as u32;
-        let group = self.live * groups / self.cells;
-        self.group = group as u8;
-        self.group_end = if group == groups { u32::MAX } else { ((group + 1) * self.cells).div_ceil(groups) };
-        let least = (group * self.cells).div_ceil(groups);
-        // A margin, so that a page on the border does not change lists with every cell; but a full page has none free.
-        self.group_least = if group == groups { self.cells } else { least.saturating_sub(self.cells / 32) };
+        if self.live == self.cells {
+            self.group = GROUP_COUNT as u8;
+            (self.group_least, self.group_end) = (self.cells, u32::MAX);
+        } else if self.live == self.committed_cells {
+            self.group = GROUP_GROWING as u8;
+        } else {
+            const SHARES: u32 = GROUP_COUNT as u32 - 1;
+            let share = self.live * SHARES / self.cells;
+            self.group = 1 + share as u8;
+            // A margin, so that a page on the border does not change lists with every cell.
+            self.group_least = (share * self.cells).div_ceil(SHARES).saturating_sub(self.cells / 32);
+            self.group_end = ((share + 1) * self.cells).div_ceil(SHARES).min(self.committed_cells);
+        }
     }
 
     /// Takes the first free cell.
     #[inline]
     pub(super) fn take(&mut self) -> u32 {
-        let index = self.first_free();
-        debug_assert!(index < self.cells);
+        let index = self.first_free().expect("a cell is taken from a page that has one");
         self.hint = index / 64;
         self.live_bits[self.hint as usize] |= 1 << (index % 64);
         self.live += 1;
@@ -170,14 +192,15 @@ impl Page {
         Some(word as u32 * 64 + bits.ilog2())
     }
 
-    /// The first free cell of a page that has one; it may be one that was never touched.
-    pub(super) fn first_free(&self) -> u32 {
-        debug_assert!(self.live < self.cells);
-        let mut word = self.hint as usize;
-        while self.live_bits[word] == u64::MAX {
+    /// The first free cell; it may have no memory yet.
+    #[inline]
+    pub(super) fn first_free(&self) -> Option<u32> {
+        let mut word = self.hint;
+        while *self.live_bits.get(word as usize)? == u64::MAX {
             word += 1;
         }
-        word as u32 * 64 + self.live_bits[word].trailing_ones()
+        let index = word * 64 + self.live_bits[word as usize].trailing_ones();
+        (index < self.cells).then_some(index)
     }
 
     /// Asserts that the record agrees with itself.
@@ -192,6 +215,9 @@ impl Page {
             assert_eq!(self.group() == GROUP_COUNT, self.live == self.cells);
             assert!(self.live_bits[..hint].iter().all(|word| *word == u64::MAX));
             let bytes = classes::units_of(usize::from(class)) * UNIT_BYTES as u32;
+            assert_eq!(self.committed_cells, (self.committed_bytes / bytes).min(self.cells));
+            assert!(self.live <= self.committed_cells);
+            assert_eq!(self.group() == GROUP_GROWING, self.live == self.committed_cells && self.live < self.cells);
             if let Some(last) = self.last_live() {
                 assert!(last < self.cells);
                 assert!((last + 1) * bytes <= self.committed_bytes);
@@ -204,7 +230,6 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
-    use super::super::PAGE_BYTES;
     use super::*;
 
     #[test]
@@ -212,9 +237,9 @@ mod tests {
         let mut page = Page::free();
         page.committed_bytes = PAGE_BYTES as u32;
         let cells = PAGE_BYTES as u32 / 1600;
-        page.hold(100, cells);
+        page.hold(100, 1600);
         for index in 0..cells {
-            assert_eq!(page.first_free(), index);
+            assert_eq!(page.first_free(), Some(index));
             assert_eq!(page.take(), index);
         }
         assert!(page.has_left_group());
