@@ -187,6 +187,18 @@ impl Slab {
         self.supply.mapping.slice_mut(cell.unit() as usize * UNIT_BYTES, bytes)
     }
 
+    /// Copies `bytes` from one cell, from its `source_offset` on, to another's `target_offset`.
+    ///
+    /// # Panics
+    /// When a cell does not reach that far.
+    pub fn copy(&mut self, source: (Cell, usize), target: (Cell, usize), bytes: usize) {
+        for (cell, offset) in [source, target] {
+            assert!(offset + bytes <= self.capacity(cell), "a cell ends before the copy does");
+        }
+        let place = |(cell, offset): (Cell, usize)| cell.unit() as usize * UNIT_BYTES + offset;
+        self.supply.mapping.copy(place(source), place(target), bytes);
+    }
+
     /// Asks the CPU for the beginning of a cell.
     #[inline]
     pub fn prefetch(&self, cell: Cell) {

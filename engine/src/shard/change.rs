@@ -13,7 +13,6 @@ use crate::integer;
 use crate::key::{Db, Key};
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::op::{Applied, ExpiryChange, FlagsChange, Refusal};
-use crate::slab::PAGE_BYTES;
 use crate::time::Millis;
 
 /// A value that grew by splicing before and outgrows its cell gets a cell with a fifth to spare: appending
@@ -146,7 +145,8 @@ impl Shard {
             return self.splice(key, offset, bytes, now);
         };
         if text.is_none() {
-            self.copy_value(found.cell, shape, cell, target.value_offset());
+            let source = (found.cell, shape.value_offset());
+            self.contents.slab.copy(source, (cell, target.value_offset()), shape.value_bytes);
         }
         let value = &mut self.contents.slab.slice_mut(cell, target.cell_bytes())[target.value_offset()..];
         if let Some(text) = text {
@@ -189,7 +189,8 @@ impl Shard {
                 let limit_bytes = self.options.memory_bytes_max;
                 let cell =
                     self.contents.slab.allocate(target.cell_bytes()).ok_or(Refusal::OutOfMemory { limit_bytes })?;
-                self.copy_value(found.cell, shape, cell, target.value_offset());
+                let source = (found.cell, shape.value_offset());
+                self.contents.slab.copy(source, (cell, target.value_offset()), shape.value_bytes);
                 self.write_new(cell, Some(found), &whole, now);
             }
         }
@@ -245,8 +246,8 @@ impl Shard {
 
     /// Whether an entry that is to have `bytes` can stay in its cell, better cell or not.
     fn has_room(&mut self, cell: Cell, bytes: usize) -> bool {
-        let slab = &mut self.contents.slab;
-        slab.fits(cell, bytes) || (bytes <= slab.capacity(cell) && slab.capacity(cell) <= PAGE_BYTES / 2)
+        // Of an extent too long for `bytes` every page but the last is accounted for whole.
+        self.contents.slab.fits(cell, bytes) || bytes <= self.contents.slab.capacity(cell)
     }
 
     /// Writes header, fields and key of an entry whose value is in its new `cell` already, and puts it in the
@@ -371,21 +372,6 @@ impl Shard {
         }
         if expiry != NEVER {
             self.contents.wheel.settle(&mut SlabCells(&mut self.contents.slab));
-        }
-    }
-
-    /// Copies a whole value from one cell to another.
-    fn copy_value(&mut self, source: Cell, shape: Shape, target: Cell, target_offset: usize) {
-        // Through a buffer, because both cells are in one mapping.
-        let mut buffer = [0; 4096];
-        let mut copied = 0;
-        while copied < shape.value_bytes {
-            let count = buffer.len().min(shape.value_bytes - copied);
-            let start = shape.value_offset() + copied;
-            buffer[..count].copy_from_slice(&self.contents.slab.slice(source, start + count)[start..]);
-            let start = target_offset + copied;
-            self.contents.slab.slice_mut(target, start + count)[start..].copy_from_slice(&buffer[..count]);
-            copied += count;
         }
     }
 }
