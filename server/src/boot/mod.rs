@@ -1,5 +1,6 @@
 //! From the command line to serving threads, and back to a clean exit.
 
+mod allocator;
 mod banner;
 mod listen;
 mod log;
@@ -49,6 +50,9 @@ fn start(serve: Serve) -> Result<(), String> {
     for name in &ignored {
         tracing::warn!("{name} is a setting of Redis that has no effect here");
     }
+    allocator::tame();
+    std::fs::create_dir_all(&config.dir)
+        .map_err(|error| format!("the data directory {} cannot be made: {error}", config.dir.display()))?;
     let machine = probe::machine(config.maxclients)?;
     config.maxclients = machine.client_count_max;
     if config.shards == 0 {

@@ -49,7 +49,7 @@ pub(crate) const BACKGROUND_STEPS: usize = 64;
 pub(crate) const POOLED_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// Most emptied buffers that are kept.
-pub(crate) const POOLED_BUFFER_COUNT_MAX: usize = 256;
+pub(crate) const POOLED_BUFFER_COUNT_MAX: usize = 64;
 
 /// Messages that a queue of the mesh holds; one turn of a thread posts few.
 pub(crate) const MESH_QUEUE_COUNT: usize = 64;
