@@ -15,6 +15,15 @@
 //! keep numbers as doubles.
 //!
 //! A made-up cursor is as good as any other; one that names a shard which does not exist is at the end.
+//!
+//! The cursor's shard looks, and so does each behind it that has no more than COUNT keys: a small database is shown in
+//! one call, over how many shards it may be spread. The join takes the parts up to the first that did not come to its
+//! end.
+//!
+//! A part: 1 byte, whether the shard looked; the prefix to go on from, or 0 at its end, and the number of keys, 8 bytes
+//! each, little endian; then the keys as bulk replies.
+
+use std::cmp::Ordering;
 
 use locksley_engine::{Db, Entry, Millis, Shard};
 use locksley_wire::glob::{Case, matches};
@@ -25,8 +34,9 @@ use super::type_of::type_name;
 use crate::client::Door;
 use crate::command::context::Context;
 use crate::command::failure::Failure;
+use crate::command::join::check_parts;
 use crate::command::number::integer;
-use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
+use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, Run};
 
 /// The cursor is no number.
 const BAD_CURSOR: Failure = Failure::fixed("ERR invalid cursor");
@@ -49,7 +59,7 @@ pub(super) static SCAN: Command = Command {
     summary: "Goes through the keys of the selected database, some at each call",
     complexity: "O(N) a call, N the COUNT",
     syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
-    run: Run::Chosen { choose, run: scan },
+    run: Run::Every { part: look, join },
 };
 
 /// A place in the sequence of all keys.
@@ -66,37 +76,89 @@ struct Options<'a> {
     count: usize,
 }
 
-fn choose(args: Args<'_>, shard_count: u16) -> Result<u16, Failure> {
-    let shard = Cursor::parse(args[1])?.shard;
-    Ok(u16::try_from(shard).ok().filter(|shard| *shard < shard_count).unwrap_or(0))
-}
-
-fn scan(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+fn look(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let cursor = Cursor::parse(args[1])?;
     let options = Options::parse(&args[2..])?;
-    reply.array(2);
+    let (db, now) = (context.caller.db, context.now());
     // Behind a shard's own port, the shard is all there is.
-    let shard_count = if context.caller.door == Door::Shard { 1 } else { context.thread.shared.shard_count };
-    if cursor.shard >= u32::from(shard_count) {
-        reply.bulk(b"0");
-        reply.array(0);
+    let here = if context.caller.door == Door::Shard { 0 } else { u32::from(context.thread.id.0) };
+    let looks = match here.cmp(&cursor.shard) {
+        Ordering::Less => false,
+        Ordering::Equal => true,
+        Ordering::Greater => context.shard().len(db) <= options.count as u64,
+    };
+    let start = reply.len();
+    reply.buffer().extend_from_slice(&[0; Part::HEADER_BYTES]);
+    if !looks {
         return Ok(());
     }
-    let (db, now) = (context.caller.db, context.now());
-    let mut names = Vec::new();
-    let mut count = 0;
-    let next = walk(context.shard(), (db, cursor.prefix), options.count, now, |entry| {
+    let mut count = 0u64;
+    let prefix = if here == cursor.shard { cursor.prefix } else { 0 };
+    let next = walk(context.shard(), (db, prefix), options.count, now, |entry| {
         let is_type = options.type_name.is_none_or(|name| name.eq_ignore_ascii_case(type_name(entry).as_bytes()));
         if is_type && options.pattern.is_none_or(|pattern| matches(pattern, entry.key, Case::Sensitive)) {
-            Reply::new(&mut names, reply.protocol()).bulk(entry.key);
+            reply.bulk(entry.key);
             count += 1;
         }
     });
-    let next = cursor.next(next, shard_count);
-    reply.bulk(Digits::of_u64(next.to_number()).as_bytes());
-    reply.array(count);
-    reply.buffer().extend_from_slice(&names);
+    assert!(next.is_none_or(|next| next > prefix), "a scan moves on");
+    let header = Part::header(next.unwrap_or(0), count);
+    reply.buffer()[start..start + Part::HEADER_BYTES].copy_from_slice(&header);
     Ok(())
+}
+
+fn join(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    check_parts(input.parts)?;
+    let cursor = Cursor::parse(input.args[1])?;
+    let parts = || input.parts.iter().map(|part| Part::read(part.bytes)).skip(cursor.shard as usize);
+    let ended = parts().take_while(Part::is_at_end).count();
+    let shard = cursor.shard.saturating_add(ended as u32);
+    let (next, taken) = match parts().nth(ended) {
+        None => (Cursor::ENDS, ended),
+        Some(part) if part.has_looked => (Cursor { shard, prefix: part.next }, ended + 1),
+        Some(_) => (Cursor { shard, prefix: 0 }, ended),
+    };
+    reply.array(2);
+    reply.bulk(Digits::of_u64(next.to_number()).as_bytes());
+    reply.array(parts().take(taken).map(|part| part.count as usize).sum());
+    for part in parts().take(taken) {
+        reply.buffer().extend_from_slice(part.keys);
+    }
+    Ok(())
+}
+
+/// What one shard found.
+#[derive(Clone, Copy, Debug)]
+struct Part<'a> {
+    has_looked: bool,
+    /// The prefix to go on from; 0 at the end.
+    next: u32,
+    count: u64,
+    keys: &'a [u8],
+}
+
+impl<'a> Part<'a> {
+    const HEADER_BYTES: usize = 17;
+
+    fn header(next: u32, count: u64) -> [u8; Part::HEADER_BYTES] {
+        let mut header = [0; Part::HEADER_BYTES];
+        header[0] = 1;
+        header[1..9].copy_from_slice(&u64::from(next).to_le_bytes());
+        header[9..].copy_from_slice(&count.to_le_bytes());
+        header
+    }
+
+    fn read(bytes: &'a [u8]) -> Part<'a> {
+        let (header, keys) =
+            bytes.split_first_chunk::<{ Part::HEADER_BYTES }>().expect("a part begins with its header");
+        let (next, count) = header[1..].split_at(8);
+        let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("a header has two numbers of 8 bytes"));
+        Part { has_looked: header[0] == 1, next: number(next) as u32, count: number(count), keys }
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.has_looked && self.next == 0
+    }
 }
 
 /// Shows the entries of a database from a prefix on to `each`, until `count` were seen or many more slots were passed;
@@ -134,18 +196,6 @@ impl Cursor {
 
     fn to_number(self) -> u64 {
         u64::from(self.shard) << 32 | u64::from(self.prefix)
-    }
-
-    /// Where to go on when the cursor's shard goes on from `prefix`, or is through.
-    fn next(self, prefix: Option<u32>, shard_count: u16) -> Cursor {
-        match prefix {
-            Some(prefix) => {
-                assert!(prefix > self.prefix, "a scan moves on");
-                Cursor { prefix, ..self }
-            }
-            None if self.shard + 1 < u32::from(shard_count) => Cursor { shard: self.shard + 1, prefix: 0 },
-            None => Cursor::ENDS,
-        }
     }
 }
 
@@ -275,9 +325,15 @@ mod tests {
     }
 
     #[test]
-    fn a_small_database_is_shown_in_a_few_calls() {
+    fn a_small_database_is_shown_in_one_call() {
+        for shard_count in [1, 3] {
+            let mut rig = Rig::new(shard_count);
+            assert_eq!(rig.reply("SCAN 0"), "*2 $1 0 *0");
+            rig.run("MSET a 1 b 2 c 3");
+            let (next, keys) = call(&mut rig, "SCAN 0 COUNT 100");
+            assert_eq!((next.as_str(), keys.len()), ("0", 3));
+        }
         let mut rig = Rig::new(1);
-        assert_eq!(rig.reply("SCAN 0"), "*2 $1 0 *0");
         rig.run("MSET a 1 b 2 c 3");
         let mut calls = 1;
         assert_eq!(scan_all(&mut rig, "", |_| calls += 1).len(), 3);
