@@ -39,9 +39,15 @@ fn shard_ports(server: &Server) -> Vec<u16> {
     ranges.into_iter().map(|(_, port)| port).collect()
 }
 
-/// Runs an installed program to its end.
+/// Runs an installed program to its end; one that has lost its server may go on for ever, so it is given two minutes.
 fn run(program: &str, arguments: &[&str]) -> Output {
-    Command::new(installed(program)).args(arguments).stdin(Stdio::null()).output().expect("the program runs")
+    Command::new("timeout")
+        .arg("120")
+        .arg(installed(program))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs")
 }
 
 /// Runs an installed program that has to succeed, and gives what it printed.

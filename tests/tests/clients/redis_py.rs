@@ -15,7 +15,9 @@ fn python() -> PathBuf {
 }
 
 fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new(python())
+    let output = Command::new("timeout")
+        .arg("120")
+        .arg(python())
         .arg(workspace().join("tests/clients").join(program))
         .args(arguments)
         .stdin(Stdio::null())
