@@ -108,6 +108,9 @@ impl Launch {
 
     /// Starts the server and waits until it serves or ends.
     ///
+    /// A port that was free when it was looked for may be taken by another process before the server binds it;
+    /// then another one is tried.
+    ///
     /// # Errors
     ///
     /// How it ended and what it printed, if it did.
@@ -116,6 +119,19 @@ impl Launch {
     ///
     /// If it does neither.
     pub fn try_start(self) -> Result<Server, Ended> {
+        /// Ports that are tried.
+        const TRIES: usize = 5;
+        let mut result = self.try_start_once();
+        for _ in 1..TRIES {
+            match &result {
+                Err(ended) if self.port.is_none() && ended.output.contains("in use") => result = self.try_start_once(),
+                _ => break,
+            }
+        }
+        result
+    }
+
+    fn try_start_once(&self) -> Result<Server, Ended> {
         let directory = Directory::new();
         let port = self.port.unwrap_or_else(free_port);
         let mut command = self.command_line(&directory, port);
@@ -155,6 +171,8 @@ impl Launch {
         match (self.kind, self.shards) {
             (Kind::Redis, _) => {
                 command.args(["--save", "", "--appendonly", "no"]);
+                // The bus of a cluster would otherwise take a port far above, which nobody looked for.
+                command.arg("--cluster-port").arg((port + 1).to_string());
             }
             (Kind::Locksley, Some(count)) => {
                 command.arg("--shards").arg(count.to_string());
