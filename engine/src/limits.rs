@@ -16,5 +16,5 @@ pub const TABLE_COUNT_MAX: usize = 2 * DATABASE_COUNT_MAX;
 pub const TURN_STEPS_MAX: usize = 1024;
 
 /// Most slots of one table. Cells start at every 16 bytes of 64 GiB and take 32 bytes at least, so a shard has
-/// fewer than 2^31 entries; at 7/8 full they take 2.29 * 2^30 slots. The rest is room to grow and for spill.
+/// fewer than 2^31 entries; at 29/32 full they take 2.21 * 2^30 slots. The rest is room to grow and for spill.
 pub const TABLE_SLOT_COUNT_MAX: usize = 5 << 29;

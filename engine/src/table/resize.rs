@@ -17,8 +17,8 @@
 //! The slots of one hash change sides together, as the boundary is a hash; a flood of one hash is moved in
 //! one step, at the cost that every lookup in it has, too.
 //!
-//! A size is left behind by 1/16 of it at most, so between two growths every insertion has at least 16 slots
-//! to move: 64 a step end a growth long before the next is due, and if removals and insertions conspire, the
+//! A size is left behind by 1/32 of it at least, and 29/32 of what is gained may be filled before the next
+//! growth, so an insertion has 36 slots to move at most: 64 a step end a growth long before the next is due, and if removals and insertions conspire, the
 //! steps become longer, never the wait.
 
 use super::geometry::{Geometry, Way, entries_max, entries_min, homes_above, homes_below};
