@@ -23,7 +23,7 @@
 
 use std::fmt;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use crate::{limits, number, resp::inline};
 
@@ -362,11 +362,13 @@ impl RequestParser {
     /// Parses an inline request, whose line end has not been found up to `searched`.
     #[cold]
     fn parse_inline(&mut self, input: &[u8], limits: &Limits) -> Result<Step, ProtocolError> {
-        let Some(distance) = memchr(b'\n', &input[self.searched..]) else {
+        // Redis looks for the line end as C does: a zero byte hides what is behind it.
+        let found = memchr2(b'\n', 0, &input[self.searched..]);
+        let Some(distance) = found.filter(|distance| input[self.searched + distance] != 0) else {
             if input.len() > limits.inline_bytes_max as usize {
                 return Err(ProtocolError::InlineTooBig(limits.inline_bytes_max));
             }
-            self.searched = input.len();
+            self.searched += found.unwrap_or(input.len() - self.searched);
             return Ok(Step::Incomplete { wanted_bytes: 1 });
         };
         let end = self.searched + distance;
