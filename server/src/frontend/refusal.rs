@@ -1,7 +1,5 @@
 //! Why a request is refused before its command runs, in Redis's words.
 
-use std::borrow::Cow;
-
 use crate::command::failure::Failure;
 use crate::command::row::{Args, Command};
 use crate::command::table::Entry;
@@ -28,31 +26,31 @@ editing the Redis configuration file, and setting the protected mode option to '
 an authentication password for the default user. NOTE: You only need to do one of the above things in order for the \
 server to start accepting connections from the outside.\r\n";
 
-/// There is no such command.
+/// There is no such command; the text is bytes, because it quotes the client's.
 #[cold]
-pub(crate) fn unknown_command(args: Args<'_>) -> Failure {
-    let mut quoted = String::new();
+pub(crate) fn unknown_command(args: Args<'_>) -> Vec<u8> {
+    let mut quoted = Vec::new();
     for argument in &args[1..] {
         if quoted.len() >= QUOTED_BYTES_MAX {
             break;
         }
         let text = quote(argument, QUOTED_BYTES_MAX - quoted.len());
-        quoted = format!("{quoted}'{text}' ");
+        quoted.extend_from_slice(&[b"'", text, b"' "].concat());
     }
     let name = quote(args[0], QUOTED_BYTES_MAX);
-    Failure::new(format_args!("ERR unknown command '{name}', with args beginning with: {quoted}"))
+    [b"ERR unknown command '", name, b"', with args beginning with: ", &quoted].concat()
 }
 
 /// The container has no such subcommand.
 #[cold]
-pub(crate) fn unknown_subcommand(container: &Command, args: Args<'_>) -> Failure {
+pub(crate) fn unknown_subcommand(container: &Command, args: Args<'_>) -> Vec<u8> {
     match args.get(1) {
-        Some(name) => Failure::new(format_args!(
-            "ERR unknown subcommand '{}'. Try {} HELP.",
-            quote(name, QUOTED_BYTES_MAX),
-            container.name.to_uppercase()
-        )),
-        None => wrong_count(container.name),
+        Some(name) => {
+            let name = quote(name, QUOTED_BYTES_MAX);
+            let container = container.name.to_uppercase();
+            [b"ERR unknown subcommand '", name, b"'. Try ", container.as_bytes(), b" HELP."].concat()
+        }
+        None => wrong_count(container.name).text().as_bytes().to_vec(),
     }
 }
 
@@ -72,11 +70,11 @@ pub(crate) fn is_http(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }
 
-/// The text up to a zero byte, as the C of Redis prints it.
-fn quote(bytes: &[u8], bytes_max: usize) -> Cow<'_, str> {
+/// The bytes up to a zero byte, as the C of Redis prints them.
+fn quote(bytes: &[u8], bytes_max: usize) -> &[u8] {
     let bytes = &bytes[..bytes.len().min(bytes_max)];
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end])
+    &bytes[..end]
 }
 
 #[cfg(test)]
@@ -88,17 +86,17 @@ mod tests {
         let cases: [(&[&[u8]], &str); 3] = [
             (&[b"foo"], "ERR unknown command 'foo', with args beginning with: "),
             (&[b"foo", b"a", b"b"], "ERR unknown command 'foo', with args beginning with: 'a' 'b' "),
-            (&[b"fo\r\no"], "ERR unknown command 'fo  o', with args beginning with: "),
+            (&[b"fo\0o"], "ERR unknown command 'fo', with args beginning with: "),
         ];
         for (args, expected) in cases {
-            assert_eq!(unknown_command(args).text(), expected);
+            assert_eq!(unknown_command(args), expected.as_bytes());
         }
     }
 
     #[test]
     fn no_more_than_the_first_arguments_are_quoted() {
         let long = [b'x'; 200];
-        let text = unknown_command(&[b"foo", &long, b"more"]).text().to_owned();
-        assert!(text.ends_with(&format!("'{}' ", "x".repeat(QUOTED_BYTES_MAX))));
+        let text = unknown_command(&[b"foo", &long, b"more"]);
+        assert!(text.ends_with(format!("'{}' ", "x".repeat(QUOTED_BYTES_MAX)).as_bytes()));
     }
 }

@@ -248,11 +248,11 @@ impl Desk {
                 if hand.is_plain || hand.may_run(*entry) {
                     self.dispatch(hand, *entry, args, request.owner, sink);
                 } else {
-                    self.refuse(hand, Some(*entry), &refusal::NO_AUTH, sink);
+                    self.refuse(hand, *entry, &refusal::NO_AUTH, sink);
                 }
             }
             Lookup::Found(entry) => {
-                self.refuse(hand, Some(*entry), &refusal::wrong_argument_count(*entry), sink);
+                self.refuse(hand, *entry, &refusal::wrong_argument_count(*entry), sink);
             }
             Lookup::Unknown if refusal::is_http(args[0]) => {
                 tracing::warn!(
@@ -262,9 +262,9 @@ impl Desk {
                 );
                 self.begin_close(hand.caller.slot.0);
             }
-            Lookup::Unknown => self.refuse(hand, None, &refusal::unknown_command(args), sink),
+            Lookup::Unknown => self.refuse_unknown(hand, &refusal::unknown_command(args), sink),
             Lookup::UnknownSubcommand(container) => {
-                self.refuse(hand, None, &refusal::unknown_subcommand(container, args), sink);
+                self.refuse_unknown(hand, &refusal::unknown_subcommand(container, args), sink);
             }
         }
         if !hand.is_plain {
@@ -291,12 +291,15 @@ impl Desk {
     }
 
     #[cold]
-    fn refuse(&mut self, hand: &Hand, entry: Option<Entry>, failure: &Failure, sink: &mut Sink) {
-        match entry {
-            Some(entry) => self.thread.counters.count_rejection(entry.index(), failure.code()),
-            None => self.thread.counters.count_error(failure.code()),
-        }
+    fn refuse(&mut self, hand: &Hand, entry: Entry, failure: &Failure, sink: &mut Sink) {
+        self.thread.counters.count_rejection(entry.index(), failure.code());
         Reply::new(&mut sink.buffer, hand.caller.protocol).error(failure.text());
+    }
+
+    #[cold]
+    fn refuse_unknown(&mut self, hand: &Hand, text: &[u8], sink: &mut Sink) {
+        self.thread.counters.count_error("ERR");
+        Reply::new(&mut sink.buffer, hand.caller.protocol).error_bytes(text);
     }
 
     /// Carries out what handlers asked of the loop.

@@ -204,7 +204,9 @@ impl Reactor {
 
     /// How long nothing has to be done unless something happens.
     fn sleep(&self) -> Sleep {
-        if self.has_work || self.desk.unstall || self.is_awaiting_sends {
+        // Room that was found for waiting messages lets stalled connections go on in the next turn.
+        let is_relieved = self.desk.is_congested && !self.mesh.is_congested();
+        if self.has_work || self.desk.unstall || self.is_awaiting_sends || is_relieved {
             return Sleep::No;
         }
         let thread = &self.desk.thread;
@@ -422,7 +424,8 @@ impl Reactor {
         }
         let stalled = std::mem::take(&mut self.desk.stalled);
         for slot in stalled {
-            if !self.desk.connections.get(slot).is_serving() {
+            let connection = self.desk.connections.get(slot);
+            if !connection.is_serving() || !connection.state.contains(State::STALLED) {
                 continue;
             }
             if self.desk.is_blocked(slot) {
