@@ -37,7 +37,8 @@ fn main() {
             let bytes_key = format!("key:{}", random % 4_000_000);
             let now = Millis(START + count / 100);
             let key = shard.key(Db(0), bytes_key.as_bytes());
-            let expiry = if random & 3 == 0 { ExpiryChange::Clear } else { ExpiryChange::At(Millis(now.0 + 600_000)) };
+            let expiry =
+                if random.is_multiple_of(4) { ExpiryChange::Clear } else { ExpiryChange::At(Millis(now.0 + 600_000)) };
             let value = Value::Bytes(&value[..bytes as usize]);
             let start = Instant::now();
             let result = shard.apply(Op::Put { key, value, expiry, client_flags: FlagsChange::Set(0) }, now);

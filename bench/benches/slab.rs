@@ -193,7 +193,11 @@ fn time(criterion: &mut Criterion) {
     criterion.bench_function("allocate 78 B, 100,000 at a time", |bencher| {
         bencher.iter_batched_ref(
             || Slab::new(SlabOptions::default()).expect("address space is to be had"),
-            |slab| (0..100_000).for_each(|_| drop(black_box(slab.allocate(78)))),
+            |slab| {
+                for _ in 0..100_000 {
+                    black_box(slab.allocate(78));
+                }
+            },
             BatchSize::PerIteration,
         );
     });

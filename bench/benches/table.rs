@@ -156,7 +156,9 @@ fn insertions(criterion: &mut Criterion) {
     });
     print_longest("hashbrown", size, || {
         let mut table = HashTable::new();
-        move |key| drop(table.insert_unique(hash(key), key as u32, |&key| hash(u64::from(key))))
+        move |key| {
+            table.insert_unique(hash(key), key as u32, |&key| hash(u64::from(key)));
+        }
     });
 }
 

@@ -54,8 +54,9 @@ impl Buffers {
 
     fn give(&mut self, buffer: u16) {
         let first = self.entries.as_mut_ptr().cast::<BufRingEntry>();
-        // SAFETY: the index is below the number of entries.
-        let entry = unsafe { &mut *first.add(usize::from(self.tail % BUFFER_COUNT)) };
+        let entry = first.wrapping_add(usize::from(self.tail % BUFFER_COUNT));
+        // SAFETY: the index is below the number of entries, and the kernel reads those before the tail only.
+        let entry = unsafe { &mut *entry };
         entry.set_addr(self.data[usize::from(buffer) * BUFFER_BYTES..].as_ptr() as u64);
         entry.set_len(BUFFER_BYTES as u32);
         entry.set_bid(buffer);
@@ -111,7 +112,9 @@ fn main() -> io::Result<()> {
             } else {
                 let socket = user_data as i32;
                 // A send may still be reading its buffer, so that is never freed.
-                connections.remove(&socket).map(|connection| std::mem::forget(connection.sending));
+                if let Some(connection) = connections.remove(&socket) {
+                    std::mem::forget(connection.sending);
+                }
                 push(
                     &mut ring,
                     &opcode::Close::new(Fd(socket)).build().flags(squeue::Flags::SKIP_SUCCESS).user_data(SEND),

@@ -25,8 +25,9 @@ impl Random {
 }
 
 fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4096
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("/proc is mounted");
+    statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).expect("the second word is a number")
+        * 4096
 }
 
 /// The size of the next value: small ones, large ones, then all kinds, then a few that take pages.
@@ -44,7 +45,7 @@ fn value_bytes(random: &mut Random, progress: f64) -> usize {
 fn overwrite(policy: Policy, seed: u64) -> u64 {
     let start = resident_bytes();
     let options = ShardOptions { memory_bytes_max: LIMIT_BYTES, policy, ..ShardOptions::default() };
-    let mut shard = Shard::new(options).unwrap();
+    let mut shard = Shard::new(options).expect("address space is plenty");
     let mut random = Random(seed);
     let value = vec![b'v'; 4 << 20];
     let (mut written, mut highest, mut turns) = (0, 0, 0_u64);

@@ -36,6 +36,7 @@ pub(crate) enum ReplyMode {
 }
 
 /// One connected client.
+#[expect(clippy::struct_excessive_bools, reason = "each is a mode of its own that a command switches")]
 #[derive(Debug)]
 pub(crate) struct Client {
     /// Its number.

@@ -2,6 +2,7 @@
 
 use super::probe::Machine;
 use crate::config::Config;
+use crate::config::memory::human;
 
 /// Logs what the server is going to be, and what it could not have.
 pub(super) fn show(config: &Config, machine: &Machine) {
@@ -9,10 +10,15 @@ pub(super) fn show(config: &Config, machine: &Machine) {
     let cores = machine.cores.len();
     let memory = match config.maxmemory {
         0 => "no memory limit".to_owned(),
-        bytes => format!("{:.1} MiB of memory, {}", bytes as f64 / (1024.0 * 1024.0), config.maxmemory_policy.name()),
+        bytes => format!("at most {} of memory", human(bytes)),
     };
+    let policy = config.maxmemory_policy.name();
     tracing::info!("Locksley {} is starting, process {}", env!("CARGO_PKG_VERSION"), std::process::id());
-    tracing::info!("{shards} shard{} on {cores} core{}, {memory}", plural(shards.into()), plural(cores));
+    tracing::info!(
+        "{shards} shard{} on {cores} core{}, {memory}, policy {policy}",
+        plural(shards.into()),
+        plural(cores)
+    );
     tracing::info!("RESP at {} port {}{}", config.bind.join(" "), config.port, shard_ports(config));
     tracing::info!("data directory {}", config.dir.display());
     for note in &machine.notes {

@@ -137,7 +137,7 @@ fn decide_here(context: &mut Context<'_>, entry: Entry, args: Args<'_>, reply: &
             prefetch(shard, named.iter().copied().flatten());
             reads.extend(named[..group.len()].iter().map(|key| key.and_then(|key| shard.peek(key, now))));
         }
-        decide(&DecideInput { args, db, reads: &reads, now }, &mut effects, reply)?;
+        decide(&DecideInput { args, db, reads: &reads }, &mut effects, reply)?;
     }
     if effects.len() > 1 {
         shard.reserve(effects.iter().map(Effect::memory_bytes).sum(), now)?;

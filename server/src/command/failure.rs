@@ -11,6 +11,7 @@ pub(crate) struct Failure(Cow<'static, str>);
 
 impl Failure {
     /// The entry is of another type.
+    #[expect(dead_code, reason = "strings are the only type that entries have so far")]
     pub(crate) const WRONG_TYPE: Failure =
         Failure::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
     /// The arguments do not follow the command's grammar.
@@ -19,8 +20,6 @@ impl Failure {
     pub(crate) const NOT_INTEGER: Failure = Failure::fixed("ERR value is not an integer or out of range");
     /// A floating-point number was expected.
     pub(crate) const NOT_FLOAT: Failure = Failure::fixed("ERR value is not a valid float");
-    /// A number is outside its range.
-    pub(crate) const OUT_OF_RANGE: Failure = Failure::fixed("ERR value is out of range");
     /// The key does not exist.
     pub(crate) const NO_SUCH_KEY: Failure = Failure::fixed("ERR no such key");
     /// There is no such database.

@@ -199,8 +199,6 @@ pub(crate) struct DecideInput<'a, 'r> {
     pub db: Db,
     /// The entries of the planned keys, in the plan's order; `None` where there is none (or it was not asked for).
     pub reads: &'r [Option<Entry<'r>>],
-    /// The time of the step.
-    pub now: locksley_engine::Millis,
 }
 
 /// The part of the manual a command belongs to.

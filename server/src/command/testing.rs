@@ -201,7 +201,7 @@ impl Rig {
                     if wanted { shard.peek(shard.key(planned.db, bytes), now) } else { None }
                 })
                 .collect();
-            decide(&DecideInput { args, db, reads: &reads, now }, &mut effects, reply)?;
+            decide(&DecideInput { args, db, reads: &reads }, &mut effects, reply)?;
         }
         for effect in &effects {
             let shard = owner(effect.key(), self.threads.len());

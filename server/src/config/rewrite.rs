@@ -5,8 +5,9 @@
 //! start would, included files and all, so a rewritten file always starts a server with these very settings.
 //! The file is replaced by a rename, so a crash leaves the old one or the new one.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::directive::{Directive, Place};
@@ -116,7 +117,7 @@ fn quoted(value: &str) -> String {
         match byte {
             b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
             b' '..=b'~' => quoted.push(char::from(byte)),
-            _ => quoted.push_str(&format!("\\x{byte:02x}")),
+            _ => write!(quoted, "\\x{byte:02x}").expect("a string takes all text"),
         }
     }
     quoted.push('"');

@@ -103,11 +103,11 @@ impl Desk {
 
     /// All keys are held: decides, and goes on to reserve or finish.
     fn decide(&mut self, serial: u64) {
-        let (now, shard_count) = (self.thread.now, self.thread.shared.shard_count);
+        let shard_count = self.thread.shared.shard_count;
         let mut atomic = self.atomics.remove(serial);
         let args = atomic.request.args();
         let reads: Vec<_> = atomic.reads.iter().map(|read| read.as_ref().map(EntryCopy::view)).collect();
-        let input = DecideInput { args: &args, db: atomic.caller.db, reads: &reads, now };
+        let input = DecideInput { args: &args, db: atomic.caller.db, reads: &reads };
         let mut effects = Vec::new();
         let mut bytes = Vec::new();
         let mut reply = Reply::new(&mut bytes, atomic.caller.protocol);

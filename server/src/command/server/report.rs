@@ -373,15 +373,8 @@ mod tests {
 
     fn reports(rig: &mut Rig) -> Vec<Report> {
         let (home, slot, id) = (ShardId(0), ClientSlot(0), ClientId(1));
-        let caller = Caller {
-            home,
-            slot,
-            id,
-            db: Db(0),
-            protocol: Protocol::Resp2,
-            touch: Touch::Count,
-            door: crate::client::Door::Shared,
-        };
+        let caller =
+            Caller { home, slot, id, db: Db(0), protocol: Protocol::Resp2, touch: Touch::Count, door: Door::Shared };
         rig.threads.iter_mut().map(|thread| Report::of(&mut Context { thread, caller })).collect()
     }
 
