@@ -72,7 +72,12 @@ fn describe(entry: Entry, reply: &mut Reply<'_>) {
         write_key_spec(spec, reply);
     }
     let subcommands: Vec<Entry> = subcommands(entry).collect();
-    reply.set(subcommands.len());
+    // Redis sends the rows as an array, and none of them as a set.
+    if subcommands.is_empty() {
+        reply.set(0);
+    } else {
+        reply.array(subcommands.len());
+    }
     for entry in &subcommands {
         describe(*entry, reply);
     }
