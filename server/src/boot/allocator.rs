@@ -9,7 +9,7 @@
 #![expect(unsafe_code, reason = "the allocator's settings are a call of the C library")]
 
 /// From this size on a block is a mapping of its own, in bytes.
-const MAPPED_BYTES_MIN: i32 = 512 * 1024;
+const MAPPED_BYTES_MIN: i32 = 128 * 1024;
 
 /// Tells the allocator to give large blocks back.
 #[cfg(target_env = "gnu")]

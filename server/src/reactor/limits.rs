@@ -61,7 +61,7 @@ pub(crate) const HOLE_COUNT_MAX: usize = 16 * 1024;
 pub(crate) const PARCEL_BYTES_MAX: usize = 256 * 1024;
 
 /// Most parcels that are kept for the next turn.
-pub(crate) const PARCEL_COUNT_KEPT_MAX: usize = 64;
+pub(crate) const PARCEL_COUNT_KEPT_MAX: usize = 16;
 
 /// Longest spin for replies of other shards before a thread sleeps, in nanoseconds. Being woken costs 6 us of
 /// processor time on either side, so a wait of about that is cheaper awake.

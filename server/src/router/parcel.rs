@@ -101,7 +101,7 @@ pub(crate) struct Parcel {
 }
 
 /// Emptied parcels with more room than this are not kept.
-const KEPT_BYTES_MAX: usize = 4 * PARCEL_BYTES_MAX;
+const KEPT_BYTES_MAX: usize = PARCEL_BYTES_MAX;
 
 impl Parcel {
     /// Adds a request.
