@@ -36,7 +36,7 @@ pub(crate) enum Wanted {
 /// The holes of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Holes {
-    holes: VecDeque<Hole>,
+    waiting: VecDeque<Hole>,
     /// The number of the first hole.
     sequence: u32,
     /// Replies that wait behind holes.
@@ -53,13 +53,13 @@ impl Holes {
     /// Whether no reply is missing.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.holes.is_empty()
+        self.waiting.is_empty()
     }
 
     /// How many replies are missing or wait for their turn.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.holes.len()
+        self.waiting.len()
     }
 
     /// Bytes that wait.
@@ -71,16 +71,16 @@ impl Holes {
     /// Opens a hole behind `position` bytes of [`Holes::behind`]; returns its number.
     #[inline]
     pub(crate) fn open(&mut self, position: usize, wanted: Wanted) -> u32 {
-        self.holes.push_back(Hole { position, reply: None, wanted });
-        self.sequence.wrapping_add(self.holes.len() as u32 - 1)
+        self.waiting.push_back(Hole { position, reply: None, wanted });
+        self.sequence.wrapping_add(self.waiting.len() as u32 - 1)
     }
 
     /// Fills hole `sequence`, and appends to `output` all that is complete from the first hole on.
     #[inline]
     pub(crate) fn fill(&mut self, sequence: u32, reply: &[u8], output: &mut Vec<u8>) {
         let index = sequence.wrapping_sub(self.sequence) as usize;
-        assert!(index < self.holes.len(), "a reply has a hole");
-        let hole = &mut self.holes[index];
+        assert!(index < self.waiting.len(), "a reply has a hole");
+        let hole = &mut self.waiting[index];
         let reply = if hole.wanted == Wanted::Yes { reply } else { b"" };
         if index > 0 {
             assert!(hole.reply.is_none(), "a hole is filled once");
@@ -90,8 +90,8 @@ impl Holes {
         }
         output.extend_from_slice(reply);
         self.leave(output);
-        while let Some(Hole { reply: Some(_), .. }) = self.holes.front() {
-            let reply = self.holes[0].reply.take().expect("it was just seen");
+        while let Some(Hole { reply: Some(_), .. }) = self.waiting.front() {
+            let reply = self.waiting[0].reply.take().expect("it was just seen");
             self.filled_bytes -= reply.len();
             output.extend_from_slice(&reply);
             self.leave(output);
@@ -101,16 +101,16 @@ impl Holes {
     /// Takes away the first hole and moves to `output` what was behind it alone.
     #[inline]
     fn leave(&mut self, output: &mut Vec<u8>) {
-        self.holes.pop_front();
+        self.waiting.pop_front();
         self.sequence = self.sequence.wrapping_add(1);
-        let end = self.holes.front().map_or(self.behind.len(), |next| next.position);
+        let end = self.waiting.front().map_or(self.behind.len(), |next| next.position);
         output.extend_from_slice(&self.behind[self.left_bytes..end]);
         self.left_bytes = end;
-        if self.holes.is_empty() {
+        if self.waiting.is_empty() {
             self.behind.clear();
             self.left_bytes = 0;
-            if self.holes.capacity() > KEPT_COUNT_MAX {
-                self.holes = VecDeque::new();
+            if self.waiting.capacity() > KEPT_COUNT_MAX {
+                self.waiting = VecDeque::new();
             }
         }
     }

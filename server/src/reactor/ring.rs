@@ -416,12 +416,10 @@ fn received(buffers: &mut Buffers, slot: u32, result: i32, flags: u32) -> Event 
 }
 
 fn accepted(listener: u32, result: i32, is_armed: bool) -> Event {
-    match errno(result) {
-        Some(error) => Event::AcceptFailed { listener, error, is_armed },
-        None => {
-            // SAFETY: a successful accept hands us a descriptor that nobody else has.
-            let socket = unsafe { OwnedFd::from_raw_fd(result) };
-            Event::Accepted { listener, socket, is_armed }
-        }
+    if let Some(error) = errno(result) {
+        return Event::AcceptFailed { listener, error, is_armed };
     }
+    // SAFETY: a successful accept hands us a descriptor that nobody else has.
+    let socket = unsafe { OwnedFd::from_raw_fd(result) };
+    Event::Accepted { listener, socket, is_armed }
 }

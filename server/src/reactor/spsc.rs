@@ -89,8 +89,10 @@ impl<T: Send> Receiver<T> {
             return None;
         }
         let cell = self.queue.cells[self.head & (self.queue.cells.len() - 1)].get();
-        // SAFETY: the sender wrote this cell before it stored `tail`, and leaves it alone until `head` is stored.
-        let item = unsafe { (*cell).assume_init_read() };
+        // SAFETY: the sender leaves this cell alone from its store of `tail` until our store of `head`.
+        let cell = unsafe { &*cell };
+        // SAFETY: the sender wrote it before it stored `tail`, and `head` passes it once.
+        let item = unsafe { cell.assume_init_read() };
         self.head += 1;
         self.queue.head.0.store(self.head, Ordering::Release);
         Some(item)

@@ -7,6 +7,7 @@ use crate::reactor::mesh::Mesh;
 /// Outgoing parcels.
 #[derive(Debug)]
 pub(crate) struct Post {
+    #[expect(clippy::vec_box, reason = "a parcel stays where it is while threads hand it on")]
     open: Vec<Box<Parcel>>,
     /// Full ones with their targets, in the order they were filled.
     sealed: Vec<(u16, Box<Parcel>)>,

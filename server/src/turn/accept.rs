@@ -15,6 +15,10 @@ use crate::reactor::listener::ends;
 
 impl Reactor {
     /// Lets a connection in, or not.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the ring's table keeps the socket open; this descriptor ends here"
+    )]
     pub(super) fn accepted(&mut self, listener: u32, socket: OwnedFd) {
         let Ok((address, local_address)) = ends(&socket) else { return };
         let config = &self.desk.thread.config;

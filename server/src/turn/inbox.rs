@@ -29,7 +29,7 @@ impl Desk {
                 Message::Locked(grant) => self.locked(*grant),
                 Message::Reserve { id, bytes } => self.reserve_here(id, bytes),
                 Message::Reserved { id, is_granted } => self.reserved(id, is_granted),
-                Message::Finish(finish) => self.finish_here(*finish),
+                Message::Finish(finish) => self.finish_here(&finish),
                 Message::Monitor(line) => self.show_line(&parcel.bytes[line]),
             }
         }
@@ -78,7 +78,7 @@ impl Desk {
 
     fn run_waiting(&mut self, waiting: Waiting) {
         match waiting {
-            Waiting::Lock(lock) => self.grant(lock),
+            Waiting::Lock(lock) => self.grant(&lock),
             Waiting::Request { caller, token, entry, request } if caller.home != self.thread.id => {
                 self.run_for(caller, token, entry, &request.args());
             }

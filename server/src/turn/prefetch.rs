@@ -86,7 +86,7 @@ impl Desk {
 
 /// The key of a command that has one.
 #[inline]
-fn only_key<'a>(entry: Entry, args: Args<'a>) -> Option<&'a [u8]> {
+fn only_key(entry: Entry, args: Args<'_>) -> Option<&[u8]> {
     match (&entry.row.run, entry.row.keys) {
         (Run::Owner(_), Keys::Range { first, .. }) => args.get(first).copied(),
         _ => None,

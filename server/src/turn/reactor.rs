@@ -37,6 +37,7 @@ pub(crate) struct ReactorOptions {
 }
 
 /// The loop of one data thread.
+#[expect(clippy::struct_excessive_bools, reason = "each notes one thing that the next turn has to see to")]
 pub(crate) struct Reactor {
     pub(super) ring: Ring,
     pub(super) listeners: Vec<Listener>,

@@ -26,11 +26,11 @@ impl Desk {
             self.locks.park(keys.iter().map(|key| &**key), Waiting::Lock(lock));
             return;
         }
-        self.grant(lock);
+        self.grant(&lock);
     }
 
     /// Holds keys that are free, reads them and tells the client's thread.
-    pub(crate) fn grant(&mut self, lock: Box<AtomicLock>) {
+    pub(crate) fn grant(&mut self, lock: &AtomicLock) {
         self.locks.hold(lock.keys.iter().map(|key| &*key.key), lock.id);
         let (shard, now) = (&self.thread.shard, self.thread.now);
         let read = |key: &crate::router::atomic::LockKey| {
@@ -62,7 +62,7 @@ impl Desk {
     }
 
     /// Carries out what was decided and lets go of the keys.
-    pub(crate) fn finish_here(&mut self, finish: AtomicFinish) {
+    pub(crate) fn finish_here(&mut self, finish: &AtomicFinish) {
         self.reserved.remove(&finish.id);
         for effect in &finish.effects {
             if let Err(refusal) = effect.apply(&mut self.thread.shard, self.thread.now) {
@@ -178,7 +178,7 @@ impl Desk {
         for (shard, effects) in std::mem::take(&mut atomic.effects) {
             let finish = AtomicFinish { id, effects };
             if shard == self.thread.id.0 {
-                self.finish_here(finish);
+                self.finish_here(&finish);
             } else {
                 self.post.push(shard, Message::Finish(Box::new(finish)));
             }
