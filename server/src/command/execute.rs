@@ -10,7 +10,7 @@ use super::effect::{Effect, apply_all};
 use super::failure::Failure;
 use super::row::{Args, DecideInput, Flags, Join, JoinInput, Outcome, PlanInput, PlanRead, Run};
 use super::table::Entry;
-use crate::limits::QUICK_BYTES_MAX;
+use crate::limits::{QUICK_BYTES_MAX, TIMED_TOGETHER_NANOS_MIN};
 use crate::thread::Thread;
 
 /// Runs `entry` on this thread, which owns every key in `args` (or the command needs none), writes exactly one
@@ -42,7 +42,8 @@ pub(crate) fn execute_part(thread: &mut Thread, caller: Caller, entry: Entry, ar
     }
     if thread.shared.shard_count > 1 {
         let took = thread.counters.add_part(entry.index());
-        if took >= thread.attention {
+        // The join notes the command; a part is noted besides only if it was slow by any measure.
+        if took >= thread.attention && took.0 >= TIMED_TOGETHER_NANOS_MIN {
             thread.note_slow(caller, entry.row, args, took);
         }
     }

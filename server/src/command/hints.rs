@@ -136,6 +136,18 @@ pub(crate) fn key_specs(entry: Entry) -> Vec<KeySpec> {
     }
 }
 
+/// What happens to the keys that `usage` is about in one request: two commands do less unless they are told to.
+pub(crate) fn usage_in(entry: Entry, usage: Use, request: &[&[u8]]) -> Use {
+    let has = |word: &str| request.iter().skip(2).any(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+    match entry.label() {
+        "set" if has("get") => &["RW", "access", "update"],
+        "set" => &["OW", "update"],
+        "bitfield" if has("set") || has("incrby") => &["RW", "access", "update"],
+        "bitfield" => &["RO", "access"],
+        _ => usage,
+    }
+}
+
 fn usage_by_flags(row: &Command) -> Use {
     if row.flags.contains(Flags::READONLY) { &["RO", "access"] } else { &["RW", "access", "update"] }
 }

@@ -85,7 +85,7 @@ fn count(args: Args<'_>) -> Result<usize, Failure> {
             Some(count) => usize::try_from(count).map_err(|_| BAD_COUNT),
             None => Err(BAD_COUNT),
         },
-        _ => Err(Failure::SYNTAX),
+        _ => Err(Failure::new("ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP.")),
     }
 }
 
@@ -226,7 +226,7 @@ mod tests {
         check(&[
             ("SLOWLOG GET x", "-ERR count should be greater than or equal to -1"),
             ("SLOWLOG GET -2", "-ERR count should be greater than or equal to -1"),
-            ("SLOWLOG GET 1 2", "-ERR syntax error"),
+            ("SLOWLOG GET 1 2", "-ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP."),
         ]);
     }
 }

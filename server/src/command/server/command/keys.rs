@@ -11,21 +11,21 @@ use crate::command::table::{Entry, Lookup, table};
 
 pub(super) const GETKEYS: Command = Command {
     name: "getkeys",
-    arity: -3,
+    arity: -4,
     summary: "Returns the keys of a request",
     complexity: "O(N), N the number of arguments",
-    syntax: "command [arg [arg ...]]",
+    syntax: "command arg [arg ...]",
     run: Run::Home(get_keys),
     ..SUBCOMMAND
 };
 
 pub(super) const GETKEYSANDFLAGS: Command = Command {
     name: "getkeysandflags",
-    arity: -3,
+    arity: -4,
     since: "7.0.0",
     summary: "Returns the keys of a request and what happens to them",
     complexity: "O(N), N the number of arguments",
-    syntax: "command [arg [arg ...]]",
+    syntax: "command arg [arg ...]",
     run: Run::Home(get_keys_and_flags),
     ..SUBCOMMAND
 };
@@ -64,8 +64,9 @@ fn get_keys_and_flags(_: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>
         let spec = specs.iter().rfind(|spec| spec.first <= position).expect("a key is of some spec");
         reply.array(2);
         reply.bulk(request[position]);
-        reply.set(spec.usage.len());
-        for word in spec.usage {
+        let usage = hints::usage_in(entry, spec.usage, request);
+        reply.set(usage.len());
+        for word in usage {
             reply.simple(word);
         }
     }
@@ -82,10 +83,12 @@ mod tests {
             ("COMMAND GETKEYS MSET a 1 b 2", "*2 $1 a $1 b"),
             ("COMMAND GETKEYS MEMORY USAGE k", "*1 $1 k"),
             ("COMMAND GETKEYS BITOP AND d a b", "*3 $1 d $1 a $1 b"),
-            ("COMMAND GETKEYS PING", "-ERR The command has no key arguments"),
+            ("COMMAND GETKEYS PING hi", "-ERR The command has no key arguments"),
             ("COMMAND GETKEYS CONFIG GET x", "-ERR The command has no key arguments"),
             ("COMMAND GETKEYS GET a b", "-ERR Invalid number of arguments specified for command"),
             ("COMMAND GETKEYS NOTHING a", "-ERR Invalid command specified"),
+            ("COMMAND GETKEYSANDFLAGS SET a b", "*1 *2 $1 a *2 +OW +update"),
+            ("COMMAND GETKEYSANDFLAGS SET a b GET", "*1 *2 $1 a *3 +RW +access +update"),
             ("COMMAND GETKEYSANDFLAGS RENAME a b", "*2 *2 $1 a *3 +RW +access +delete *2 $1 b *2 +OW +update"),
         ]);
     }
