@@ -188,8 +188,9 @@ fn damaged_pipelines_get_the_answer_that_redis_gives() {
         let mut bytes = pipeline.clone();
         for _ in 0..=random.below(2) {
             let at = random.below(bytes.len() as u64) as usize;
-            // Bytes that mean something in RESP hit more branches than any byte would.
-            let byte = b"*$\r\n0129-+ \"'\x00\xffx"[random.below(16) as usize];
+            // Bytes that mean something in RESP hit more branches than any byte would. Not NUL: redis-server looks for
+            // the end of a line as C looks for the end of a string, and waits for ever behind one.
+            let byte = b"*$\r\n0129-+ \"'\xffx"[random.below(15) as usize];
             match random.below(3) {
                 0 => bytes[at] = byte,
                 1 => bytes.insert(at, byte),
@@ -206,6 +207,14 @@ fn damaged_pipelines_get_the_answer_that_redis_gives() {
             let _ = client.finish_sending();
             quote(&client.read_to_close())
         });
+        if answers[1] == answers[0] {
+            continue;
+        }
+        // The end of the stream may overtake redis-server's last error; without it, both have to say the same.
+        for client in &mut clients {
+            assert_eq!(client.command("FLUSHALL"), Reply::Simple(b"OK".to_vec()));
+        }
+        let answers = [&redis, &server].map(|server| answer(server, &bytes));
         assert_eq!(answers[1], answers[0], "round {round} of seed {seed}: {}", quote(&bytes));
     }
     drop(clients);
