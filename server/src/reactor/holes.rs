@@ -15,6 +15,8 @@
 
 use std::collections::VecDeque;
 
+use super::limits::{HOLE_BYTES_MAX, HOLE_COUNT_MAX};
+
 /// One reply that is missing, or came before its turn.
 #[derive(Debug)]
 struct Hole {
@@ -34,7 +36,7 @@ pub(crate) enum Wanted {
 }
 
 /// The holes of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Holes {
     waiting: VecDeque<Hole>,
     /// The number of the first hole.
@@ -44,7 +46,28 @@ pub(crate) struct Holes {
     /// Bytes of `behind` that left already.
     left_bytes: usize,
     filled_bytes: usize,
+    /// The running mean of the replies' lengths.
+    reply_bytes_mean: usize,
 }
+
+impl Default for Holes {
+    fn default() -> Holes {
+        Holes {
+            waiting: VecDeque::new(),
+            sequence: 0,
+            behind: Vec::new(),
+            left_bytes: 0,
+            filled_bytes: 0,
+            reply_bytes_mean: REPLY_BYTES_ASSUMED,
+        }
+    }
+}
+
+/// How long a connection's first replies from other shards are taken to be.
+const REPLY_BYTES_ASSUMED: usize = 64 * 1024;
+
+/// Fewest replies that may be awaited, however long they are.
+const COUNT_MIN: usize = 8;
 
 /// Emptied lists of more holes than this are given back.
 const KEPT_COUNT_MAX: usize = 256;
@@ -56,10 +79,12 @@ impl Holes {
         self.waiting.is_empty()
     }
 
-    /// How many replies are missing or wait for their turn.
+    /// Whether so many replies are awaited that no more should be asked for: their number is bounded by what they will
+    /// take when they come, since a thousand requests for a long value fit into one read.
     #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
+    pub(crate) fn is_full(&self) -> bool {
+        let count_max = HOLE_BYTES_MAX / self.reply_bytes_mean.max(1);
+        self.waiting.len() >= count_max.clamp(COUNT_MIN, HOLE_COUNT_MAX)
     }
 
     /// Bytes that wait.
@@ -78,6 +103,7 @@ impl Holes {
     /// Fills hole `sequence`, and appends to `output` all that is complete from the first hole on.
     #[inline]
     pub(crate) fn fill(&mut self, sequence: u32, reply: &[u8], output: &mut Vec<u8>) {
+        self.reply_bytes_mean = (self.reply_bytes_mean * 7 + reply.len()) / 8;
         let index = sequence.wrapping_sub(self.sequence) as usize;
         assert!(index < self.waiting.len(), "a reply has a hole");
         let hole = &mut self.waiting[index];
@@ -152,6 +178,25 @@ mod tests {
         check("RLRLLR", &[1, 2, 0]);
         check("RRRR", &[3, 0, 2, 1]);
         check("LRRLRLL", &[1, 0, 2]);
+    }
+
+    #[test]
+    fn long_replies_are_awaited_in_small_numbers() {
+        let count = |reply: &[u8]| {
+            let (mut holes, mut output) = (Holes::default(), Vec::new());
+            for _ in 0..64 {
+                let hole = holes.open(0, Wanted::Yes);
+                holes.fill(hole, reply, &mut output);
+            }
+            let mut count = 0;
+            while !holes.is_full() {
+                holes.open(0, Wanted::Yes);
+                count += 1;
+            }
+            count
+        };
+        assert_eq!(count(b"+OK"), HOLE_COUNT_MAX);
+        assert_eq!(count(&vec![0; 1024 * 1024]), COUNT_MIN);
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub(crate) const MESH_QUEUE_COUNT: usize = 64;
 /// Most replies that a connection may await from other shards before its next requests are held back.
 pub(crate) const HOLE_COUNT_MAX: usize = 16 * 1024;
 
+/// Most bytes that the replies are taken to have that a connection awaits from other shards.
+pub(crate) const HOLE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Most bytes of one message of the mesh; a larger request travels alone.
 pub(crate) const PARCEL_BYTES_MAX: usize = 256 * 1024;
 

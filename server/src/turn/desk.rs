@@ -14,7 +14,7 @@ use crate::frontend::refusal;
 use crate::frontend::resp::{Batch, Request, Run};
 use crate::reactor::connection::{Connections, Pool, State};
 use crate::reactor::holes::Wanted;
-use crate::reactor::limits::{HOLE_COUNT_MAX, OUTPUT_PAUSE_BYTES};
+use crate::reactor::limits::OUTPUT_PAUSE_BYTES;
 use crate::router::atomic::Atomics;
 use crate::router::gather::Gathers;
 use crate::router::locks::Locks;
@@ -229,7 +229,7 @@ impl Desk {
         }
         let unsent_bytes = connection.unsent_bytes() + sink.buffer.len();
         let is_held = connection.state.contains(State::HELD) || self.is_congested;
-        if is_held || unsent_bytes > OUTPUT_PAUSE_BYTES || connection.holes.len() >= HOLE_COUNT_MAX {
+        if is_held || unsent_bytes > OUTPUT_PAUSE_BYTES || connection.holes.is_full() {
             return Next::Hold;
         }
         match &request.call {
@@ -346,7 +346,7 @@ impl Desk {
     pub(crate) fn is_blocked(&mut self, slot: u32) -> bool {
         let is_paused = self.thread.pause.is_on(self.thread.now);
         let connection = self.connections.get(slot);
-        let is_full = connection.unsent_bytes() > OUTPUT_PAUSE_BYTES || connection.holes.len() >= HOLE_COUNT_MAX;
+        let is_full = connection.unsent_bytes() > OUTPUT_PAUSE_BYTES || connection.holes.is_full();
         is_paused || is_full || self.is_congested || connection.state.contains(State::HELD)
     }
 
