@@ -171,7 +171,8 @@ impl Shard {
     /// # Errors
     /// [`Refusal::OutOfMemory`] when the policy has nothing (more) to evict.
     pub fn reserve(&mut self, bytes: u64, now: Millis) -> Result<(), Refusal> {
-        self.make_room(bytes, 0, now)
+        // For no bytes at all, nothing freed would be enough.
+        self.make_room(bytes.max(1), 0, now)
     }
 
     /// Carries out one change at `now`.

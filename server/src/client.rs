@@ -87,6 +87,55 @@ pub(crate) struct Client {
     pub request_count: u64,
 }
 
+/// A connection as it was accepted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// The client's number.
+    pub id: ClientId,
+    /// Its address.
+    pub address: SocketAddr,
+    /// Our address that it connected to.
+    pub local_address: SocketAddr,
+    /// By which listener it came.
+    pub door: Door,
+    /// When it connected.
+    pub at: Millis,
+    /// Whether it may run commands that need authentication.
+    pub authenticated: bool,
+}
+
+impl Client {
+    /// A client that has said nothing yet.
+    pub(crate) fn new(arrival: Arrival) -> Client {
+        let Arrival { id, address, local_address, door, at, authenticated } = arrival;
+        Client {
+            id,
+            address,
+            local_address,
+            door,
+            connected_at: at,
+            active_at: at,
+            name: Vec::new(),
+            library_name: Vec::new(),
+            library_version: Vec::new(),
+            db: Db(0),
+            protocol: Protocol::Resp2,
+            authenticated,
+            reply_mode: ReplyMode::On,
+            no_evict: false,
+            no_touch: false,
+            is_monitor: false,
+            is_readonly: false,
+            last_command: "NULL",
+            input_bytes: 0,
+            output_bytes: 0,
+            received_bytes: 0,
+            sent_bytes: 0,
+            request_count: 0,
+        }
+    }
+}
+
 /// The clients of one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Clients {

@@ -306,22 +306,7 @@ impl Shard {
         let record = self.contents.record(found.cell);
         let (header, before) = (record.header, record.expiry_or_never());
         let Whole { key, shape, encoding, expiry, client_flags } = *whole;
-        let unit = found.cell.unit();
-        let late = match (before, expiry) {
-            (NEVER, NEVER) => false,
-            (NEVER, _) => {
-                self.contents.wheel.arm(unit, expiry, now);
-                false
-            }
-            (_, NEVER) => {
-                self.contents.wheel.disarm();
-                false
-            }
-            _ => {
-                let armed = Armed { expiry: before, late: header.late(), mark: header.mark() };
-                self.contents.wheel.rearm(unit, armed, expiry)
-            }
-        };
+        let late = self.rearm(found.cell, header, before, expiry, now);
         if before != expiry {
             self.contents.databases.note_expiry(found.id, before, expiry);
         }
@@ -343,26 +328,33 @@ impl Shard {
         }
     }
 
-    /// Changes the expiry of an entry that has the field, or takes away the one it may have.
-    fn write_expiry(&mut self, found: Found, expiry: u64, now: Millis) {
-        let record = self.contents.record(found.cell);
-        let (header, before) = (record.header, record.expiry_or_never());
-        let unit = found.cell.unit();
-        let late = match (before, expiry) {
+    /// Tells the wheel that the entry in `cell` expires at `expiry` and no longer at `before`; returns whether the entry
+    /// has to note that its reference comes before its time.
+    #[inline]
+    fn rearm(&mut self, cell: Cell, header: Header, before: u64, expiry: u64, now: Millis) -> bool {
+        let wheel = &mut self.contents.wheel;
+        match (before, expiry) {
             (NEVER, NEVER) => false,
             (NEVER, _) => {
-                self.contents.wheel.arm(unit, expiry, now);
+                wheel.arm(cell.unit(), expiry, now);
                 false
             }
             (_, NEVER) => {
-                self.contents.wheel.disarm();
+                wheel.disarm();
                 false
             }
             _ => {
                 let armed = Armed { expiry: before, late: header.late(), mark: header.mark() };
-                self.contents.wheel.rearm(unit, armed, expiry)
+                wheel.rearm(cell.unit(), armed, expiry)
             }
-        };
+        }
+    }
+
+    /// Changes the expiry of an entry that has the field, or takes away the one it may have.
+    fn write_expiry(&mut self, found: Found, expiry: u64, now: Millis) {
+        let record = self.contents.record(found.cell);
+        let (header, before) = (record.header, record.expiry_or_never());
+        let late = self.rearm(found.cell, header, before, expiry, now);
         self.contents.databases.note_expiry(found.id, before, expiry);
         self.version += 1;
         let bytes = self.contents.slab.slice_mut(found.cell, HEADER_BYTES + entry::EXPIRY_BYTES);

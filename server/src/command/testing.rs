@@ -27,7 +27,7 @@ use super::execute::{self, execute, execute_part};
 use super::failure::Failure;
 use super::row::{DecideInput, Join, JoinInput, PlanInput, PlanRead, ReplyPart, Run};
 use super::table::{Entry, Lookup, table};
-use crate::client::{Client, ClientId, ClientSlot, Door, ReplyMode};
+use crate::client::{Arrival, Client, ClientId, ClientSlot, Door};
 use crate::config::Config;
 use crate::thread::{ShardId, Shared, Thread};
 
@@ -252,31 +252,14 @@ fn owner(key: &[u8], shard_count: usize) -> usize {
 
 fn client() -> Client {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
-    Client {
+    Client::new(Arrival {
         id: ClientId(1),
         address,
         local_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 6379)),
         door: Door::Shared,
-        connected_at: START,
-        active_at: START,
-        name: Vec::new(),
-        library_name: Vec::new(),
-        library_version: Vec::new(),
-        db: Db(0),
-        protocol: Protocol::Resp2,
+        at: START,
         authenticated: true,
-        reply_mode: ReplyMode::On,
-        no_evict: false,
-        no_touch: false,
-        is_monitor: false,
-        is_readonly: false,
-        last_command: "NULL",
-        input_bytes: 0,
-        output_bytes: 0,
-        received_bytes: 0,
-        sent_bytes: 0,
-        request_count: 0,
-    }
+    })
 }
 
 /// Splits a line into its words.

@@ -3,12 +3,10 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-use locksley_engine::Db;
-use locksley_wire::resp::Protocol;
 use rustix::net::SendFlags;
 
 use super::reactor::Reactor;
-use crate::client::{Client, ClientSlot, ReplyMode};
+use crate::client::{Arrival, Client, ClientSlot};
 use crate::frontend::refusal;
 use crate::reactor::connection::State;
 use crate::reactor::listener::ends;
@@ -40,31 +38,14 @@ impl Reactor {
         }
         let thread = &mut self.desk.thread;
         thread.counters.connections += 1;
-        let client = Client {
+        let client = Client::new(Arrival {
             id: thread.shared.next_client_id(),
             address,
             local_address,
             door: self.listeners[listener as usize].door,
-            connected_at: thread.now,
-            active_at: thread.now,
-            name: Vec::new(),
-            library_name: Vec::new(),
-            library_version: Vec::new(),
-            db: Db(0),
-            protocol: Protocol::Resp2,
+            at: thread.now,
             authenticated: !has_password,
-            reply_mode: ReplyMode::On,
-            no_evict: false,
-            no_touch: false,
-            is_monitor: false,
-            is_readonly: false,
-            last_command: "NULL",
-            input_bytes: 0,
-            output_bytes: 0,
-            received_bytes: 0,
-            sent_bytes: 0,
-            request_count: 0,
-        };
+        });
         thread.add_client(ClientSlot(slot), client);
         self.desk.connections.get(slot).state.insert(State::RECEIVING);
         self.ring.receive(slot);

@@ -5,6 +5,7 @@ use locksley_wire::resp::Reply;
 
 use crate::command::context::Context;
 use crate::command::failure::Failure;
+use crate::command::help::help as write_help;
 use crate::command::join;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
 use crate::config::Config;
@@ -170,7 +171,6 @@ fn reset_statistics(context: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_
 
 fn help(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let lines = [
-        "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "GET <pattern> [<pattern> ...]",
         "    Return the settings matching the glob-like <pattern>s, with their values.",
         "SET <directive> <value> [<directive> <value> ...]",
@@ -179,12 +179,7 @@ fn help(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
         "    Reset the statistics reported by the INFO command.",
         "REWRITE",
         "    Bring the configuration file in line with the settings in force.",
-        "HELP",
-        "    Print this help.",
     ];
-    reply.array(lines.len());
-    for line in lines {
-        reply.simple(line);
-    }
+    write_help("CONFIG", &lines, reply);
     Ok(())
 }
