@@ -13,6 +13,7 @@
 //!   late from another shard finds nobody.
 
 use bitflags::bitflags;
+use locksley_engine::Millis;
 use locksley_wire::resp::request::RequestParser;
 
 use super::holes::Holes;
@@ -60,6 +61,8 @@ pub(crate) struct Connection {
     pub state: State,
     /// Bytes of the send in flight.
     pub sending_bytes: usize,
+    /// Since when more than the soft limit of its replies is unread, as far as was looked.
+    pub slow_since: Option<Millis>,
     /// Received bytes that are not parsed.
     pub input: Vec<u8>,
     /// How long `input` must be before parsing it again can lead anywhere.

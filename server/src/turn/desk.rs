@@ -202,12 +202,38 @@ impl Desk {
     /// Closes a client that leaves too many replies unread.
     #[inline]
     pub(crate) fn limit_output(&mut self, slot: u32) {
-        let limit = self.thread.config.client_output_buffer_limit.normal.hard_bytes;
-        if limit > 0 && self.connections.get(slot).unsent_bytes() as u64 > limit {
-            self.thread.counters.output_limit_disconnections += 1;
-            tracing::warn!("closed a client that left more than {limit} bytes of replies unread");
-            self.begin_close(slot);
+        let limit_bytes = self.thread.config.client_output_buffer_limit.normal.hard_bytes;
+        if limit_bytes > 0 && self.connections.get(slot).unsent_bytes() as u64 > limit_bytes {
+            self.close_for_output(slot, limit_bytes);
         }
+    }
+
+    /// Closes clients that for too long left more replies unread than the soft limit; looks once a second.
+    pub(crate) fn close_slow(&mut self) {
+        let limit = self.thread.config.client_output_buffer_limit.normal;
+        if limit.soft_bytes == 0 {
+            return;
+        }
+        let now = self.thread.now;
+        let slots: Vec<u32> = self.thread.clients.iter().map(|(slot, _)| slot.0).collect();
+        for slot in slots {
+            let connection = self.connections.get(slot);
+            if connection.unsent_bytes() as u64 <= limit.soft_bytes {
+                connection.slow_since = None;
+                continue;
+            }
+            let since = *connection.slow_since.get_or_insert(now);
+            if now.0.saturating_sub(since.0) > u64::from(limit.soft_seconds) * 1000 {
+                self.close_for_output(slot, limit.soft_bytes);
+            }
+        }
+    }
+
+    #[cold]
+    fn close_for_output(&mut self, slot: u32, limit_bytes: u64) {
+        self.thread.counters.output_limit_disconnections += 1;
+        tracing::warn!("closed a client that left more than {limit_bytes} bytes of replies unread");
+        self.begin_close(slot);
     }
 
     /// Puts a connection on the list of those that have something to send, or to end.

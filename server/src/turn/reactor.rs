@@ -222,7 +222,9 @@ impl Reactor {
         if !self.accept_later.is_empty() {
             at_most(self.accept_at);
         }
-        if thread.config.timeout > 0 && thread.clients.len() > 0 {
+        let looks_at_clients =
+            thread.config.timeout > 0 || thread.config.client_output_buffer_limit.normal.soft_bytes > 0;
+        if looks_at_clients && thread.clients.len() > 0 {
             at_most(Millis(self.idle_checked_at.0 + IDLE_CHECK_INTERVAL_MS));
         }
         if self.mesh.is_congested() {
@@ -270,6 +272,7 @@ impl Reactor {
         if now.0 - self.idle_checked_at.0.min(now.0) >= IDLE_CHECK_INTERVAL_MS {
             self.idle_checked_at = now;
             self.desk.close_idle();
+            self.desk.close_slow();
         }
     }
 

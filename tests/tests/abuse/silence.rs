@@ -7,6 +7,7 @@ use locksley_tests::health::Health;
 use locksley_tests::limits::{PATIENCE, RESIDENT_SLACK_BYTES, SILENCE};
 use locksley_tests::process::resident_bytes;
 use locksley_tests::server::Launch;
+use locksley_tests::wait::until;
 
 /// Sends `bytes` again and again until the server takes no more; gives how many were sent, and whether the
 /// server closed.
@@ -54,6 +55,23 @@ fn a_client_that_never_reads_holds_little_memory_and_nobody_up() {
         }
         println!("{count} of {} replies came", sent / get.len());
     }
+    drop((lazy, witness));
+    health.assert_back(&mut server);
+}
+
+#[test]
+fn a_client_over_the_soft_output_limit_for_too_long_is_closed() {
+    let mut server = Launch::subject().shards(2).flags(["--client-output-buffer-limit", "normal 0 512kb 1"]).start();
+    let health = Health::of(&server);
+    let mut witness = server.connect();
+    let value = vec![b'x'; 40_000_000];
+    assert_eq!(witness.call(&[b"SET", b"key".as_slice(), &value]).to_string(), "+OK");
+    let mut lazy = server.connect();
+    lazy.send_raw(&request(&["GET", "key"])).expect("the server reads");
+    until("the client that does not read is closed", || {
+        witness.info_number("client_output_buffer_limit_disconnections") == 1
+    });
+    assert_eq!(witness.command("DEL key").to_string(), ":1");
     drop((lazy, witness));
     health.assert_back(&mut server);
 }
