@@ -33,8 +33,10 @@ fn shard_ports(config: &Config) -> String {
     if !config.cluster_announce_shards {
         return String::new();
     }
-    let first = if config.shard_port == 0 { config.port.saturating_add(1) } else { config.shard_port };
-    format!(", shards at ports {first} to {}", first.saturating_add(config.shards - 1))
+    match (config.port_of_shard(0), config.port_of_shard(config.shards - 1)) {
+        (Some(first), Some(last)) => format!(", shards at ports {first} to {last}"),
+        _ => String::new(),
+    }
 }
 
 fn plural(count: usize) -> &'static str {

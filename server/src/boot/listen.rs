@@ -18,8 +18,7 @@ pub(super) fn open(config: &Config, shard: u16) -> Result<Vec<Listener>, String>
         open_port(config, config.port, Door::Shared, shard == 0, &mut listeners)?;
     }
     if config.cluster_announce_shards {
-        let first = if config.shard_port == 0 { config.port.saturating_add(1) } else { config.shard_port };
-        let port = first.checked_add(shard).ok_or("shard-port leaves no room for the ports of all shards")?;
+        let port = config.port_of_shard(shard).ok_or("shard-port leaves no room for the ports of all shards")?;
         open_port(config, port, Door::Shard, true, &mut listeners)?;
     }
     Ok(listeners)

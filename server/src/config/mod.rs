@@ -90,6 +90,14 @@ pub(crate) struct Config {
     pub file: Option<PathBuf>,
 }
 
+impl Config {
+    /// The port of `shard`'s own listener, where shards are announced; `None` beyond the last port.
+    pub(crate) fn port_of_shard(&self, shard: u16) -> Option<u16> {
+        let first = if self.shard_port == 0 { self.port.checked_add(1)? } else { self.shard_port };
+        first.checked_add(shard)
+    }
+}
+
 /// Who may use DEBUG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DebugAccess {

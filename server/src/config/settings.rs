@@ -45,7 +45,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         name: "port",
         kind: number!(port: u16, 0, 65_535),
         change: Change::AtStart,
-        summary: "Port for RESP clients; 0 takes any free one",
+        summary: "Port for RESP clients; 0 means none",
     },
     Setting {
         name: "shards",

@@ -281,10 +281,10 @@ impl Desk {
         let first = entry.row.keys.positions(args.len()).next().expect("a request with an owner has a key");
         let slot = slot::slot(args[first]).0;
         let config = &self.thread.config;
-        let first_port = if config.shard_port == 0 { config.port + 1 } else { config.shard_port };
+        let port = config.port_of_shard(shard).expect("every shard listens at its port");
         let client = self.thread.clients.get_mut(hand.caller.slot).expect("a calling client is connected");
         let host = client.local_address.ip().to_canonical();
-        Failure::new(format_args!("MOVED {slot} {host}:{}", first_port + shard))
+        Failure::new(format_args!("MOVED {slot} {host}:{port}"))
     }
 
     /// Shows a request to the monitors of all threads.

@@ -10,12 +10,6 @@ use locksley_wire::slot::SLOT_COUNT;
 
 use crate::client::Door;
 use crate::command::context::Context;
-use crate::config::Config;
-
-/// The port of the first shard's own listener.
-fn first_shard_port(config: &Config) -> u16 {
-    if config.shard_port == 0 { config.port.saturating_add(1) } else { config.shard_port }
-}
 
 /// One shard as a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +42,13 @@ impl Topology {
         let client = context.client();
         let host = client.local_address.ip().to_canonical();
         let myself = if client.door == Door::Shard { shard } else { 0 };
-        let first_port = first_shard_port(&context.thread.config);
+        let config = &context.thread.config;
         let count = context.thread.shared.shard_count;
         let nodes = (0..count)
             .map(|shard| Node {
                 shard,
                 id: name(&context.thread.shared.run_id, shard, Kind::Node),
-                port: first_port.saturating_add(shard),
+                port: config.port_of_shard(shard).expect("every shard listens at its port"),
                 slots: slots(shard, count),
             })
             .collect();
