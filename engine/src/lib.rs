@@ -9,26 +9,33 @@
 pub mod limits;
 
 mod cell;
+pub mod disk;
 mod entry;
 mod evict;
 mod expiry;
 mod integer;
 mod key;
+mod lsn;
 #[cfg(any(test, feature = "model"))]
 pub mod model;
 mod op;
 mod policy;
+pub mod recover;
 mod shard;
 pub mod slab;
+pub mod snapshot;
 mod stats;
+pub mod store;
 pub mod table;
 mod time;
+pub mod wal;
 
 pub use cell::{Cell, UNIT_BYTES};
 pub use entry::{Encoding, Entry, Value};
 pub use key::{Db, Key};
+pub use lsn::{Lsn, Origin};
 pub use op::{Applied, ExpiryChange, FlagsChange, Op, Refusal};
 pub use policy::Policy;
-pub use shard::{Shard, ShardOptions, Touch};
+pub use shard::{ReplayFault, Shard, ShardOptions, Touch};
 pub use stats::{MemoryUse, ShardStats};
 pub use time::Millis;

@@ -95,6 +95,8 @@ pub enum Refusal {
         /// The limit, in bytes.
         limit_bytes: u64,
     },
+    /// The log has no room for the change: the disk is full.
+    LogFull,
     /// The key is longer than [`KEY_BYTES_MAX`](crate::limits::KEY_BYTES_MAX).
     KeyTooLong {
         /// Its length.

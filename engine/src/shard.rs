@@ -23,6 +23,7 @@ mod change;
 mod check;
 mod contents;
 mod databases;
+mod durable;
 mod room;
 
 use rapidhash::v3::RapidSecrets;
@@ -33,6 +34,7 @@ use crate::evict::{EvictOptions, Evictor};
 use crate::expiry::Wheel;
 use crate::key::{Db, Key};
 use crate::limits;
+use crate::lsn::Lsn;
 use crate::op::{Applied, Op, Refusal};
 use crate::policy::Policy;
 use crate::slab::{Slab, SlabOptions};
@@ -89,6 +91,25 @@ pub enum Touch {
     CountOnly,
     /// It leaves no trace (OBJECT, DEBUG, TTL).
     Leave,
+}
+
+/// Why a logged change or an entry of a snapshot could not be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplayFault {
+    /// The entry has another version than the one that was changed: something is missing before this.
+    Base {
+        /// What the record says it was.
+        expected: u64,
+        /// What it is, 0 for no entry.
+        found: u64,
+    },
+    /// The number is not after the entry's.
+    Order {
+        /// The record's number.
+        lsn: Lsn,
+    },
+    /// The shard refuses it.
+    Refused(Refusal),
 }
 
 /// One shard.

@@ -8,6 +8,7 @@ mod frontend;
 mod limits;
 mod observe;
 mod pause;
+mod persist;
 mod reactor;
 mod router;
 mod thread;

@@ -22,6 +22,7 @@ use crate::observe::events::{Event, Events, Sample};
 use crate::observe::monitor::without_secrets;
 use crate::observe::slow_log::{self, SlowEntry, SlowLog};
 use crate::pause::Pause;
+use crate::persist::Persist;
 
 /// A data thread and the shard it owns: 0 to the number of shards less one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +84,8 @@ pub(crate) struct Shared {
     pub started_at: Millis,
     /// Forty hexadecimal digits that name this run.
     pub run_id: String,
+    /// How durability stands, and what is wanted of it.
+    pub persist: Persist,
     config: Mutex<Arc<Config>>,
     config_generation: AtomicU64,
     client_id_next: AtomicU64,
@@ -108,6 +111,7 @@ impl Shared {
             shard_count,
             started_at,
             run_id,
+            persist: Persist::new(shard_count, started_at),
             config: Mutex::new(Arc::new(config)),
             config_generation: AtomicU64::new(1),
             client_id_next: AtomicU64::new(1),

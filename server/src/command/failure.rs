@@ -26,6 +26,9 @@ impl Failure {
     pub(crate) const BAD_DB: Failure = Failure::fixed("ERR DB index is out of range");
     /// The memory limit is reached.
     pub(crate) const OUT_OF_MEMORY: Failure = Failure::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+    /// The log has no room: the disk is full, as far as is known here.
+    pub(crate) const LOG_FULL: Failure =
+        Failure::fixed("MISCONF Errors writing to the AOF file: No space left on device");
     /// A string would grow beyond its limit.
     pub(crate) const STRING_TOO_LONG: Failure =
         Failure::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
@@ -55,6 +58,7 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
         match refusal {
             Refusal::OutOfMemory { .. } => Failure::OUT_OF_MEMORY,
+            Refusal::LogFull => Failure::LOG_FULL,
             Refusal::KeyTooLong { bytes } => Failure::new(format_args!(
                 "ERR key is too long ({bytes} bytes, the limit is {})",
                 locksley_engine::limits::KEY_BYTES_MAX

@@ -29,10 +29,6 @@ static IGNORED: &[&str] = &[
     "aof_rewrite_cpulist",
     "appenddirname",
     "appendfilename",
-    "appendfsync",
-    "appendonly",
-    "auto-aof-rewrite-min-size",
-    "auto-aof-rewrite-percentage",
     "bgsave_cpulist",
     "bind-source-addr",
     "bio_cpulist",
@@ -142,7 +138,6 @@ static IGNORED: &[&str] = &[
     "slave-serve-stale-data",
     "slaveof",
     "socket-mark-id",
-    "stop-writes-on-bgsave-error",
     "stream-node-max-bytes",
     "stream-node-max-entries",
     "supervised",
@@ -187,7 +182,7 @@ static REFUSED: &[(&str, &str, &str)] = &[
 ];
 
 /// What tools ask for and expect an answer to, though nobody set it.
-static SHOWN: &[(&str, &str)] = &[("save", ""), ("appendonly", "no")];
+static SHOWN: &[(&str, &str)] = &[("save", "")];
 
 /// What a foreign setting is to this server.
 pub(crate) enum Foreign {

@@ -84,6 +84,24 @@ pub(crate) struct Config {
     pub loglevel: LogLevel,
     /// Where the log goes; empty: standard output.
     pub logfile: String,
+    /// Whether changes are logged.
+    pub appendonly: bool,
+    /// When the log is made durable.
+    pub appendfsync: FsyncPolicy,
+    /// Bytes of a log segment.
+    pub wal_segment_size: u64,
+    /// When snapshots are taken by themselves.
+    pub save: SavePoints,
+    /// Complete snapshots that are kept.
+    pub snapshot_keep: u32,
+    /// A snapshot is taken when the log has grown by this many percent of the last snapshot's size; 0: never.
+    pub auto_aof_rewrite_percentage: u32,
+    /// ... and by at least this many bytes.
+    pub auto_aof_rewrite_min_size: u64,
+    /// Whether writes are refused when the last snapshot failed (and save points are set).
+    pub stop_writes_on_bgsave_error: bool,
+    /// Whether a start goes on behind damage with what is provably good; not a setting: `--repair`.
+    pub repair: bool,
     /// Redis's settings that do nothing here, as they were given.
     pub foreign: BTreeMap<&'static str, String>,
     /// The configuration file the server was started with; not a setting.
@@ -97,6 +115,21 @@ impl Config {
         first.checked_add(shard)
     }
 }
+
+/// When the log is made durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FsyncPolicy {
+    /// Before a change is acknowledged.
+    Always,
+    /// Once a second.
+    EverySecond,
+    /// When the kernel likes.
+    No,
+}
+
+/// Pairs of seconds and changes: a snapshot is due when so many changes are so old.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SavePoints(pub Vec<(u64, u64)>);
 
 /// Who may use DEBUG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +188,15 @@ impl Default for Config {
             enable_debug_command: DebugAccess::No,
             loglevel: LogLevel::Notice,
             logfile: String::new(),
+            appendonly: false,
+            appendfsync: FsyncPolicy::EverySecond,
+            wal_segment_size: 64 * 1024 * 1024,
+            save: SavePoints::default(),
+            snapshot_keep: 5,
+            auto_aof_rewrite_percentage: 100,
+            auto_aof_rewrite_min_size: 64 * 1024 * 1024,
+            stop_writes_on_bgsave_error: true,
+            repair: false,
             foreign: BTreeMap::new(),
             file: None,
         }

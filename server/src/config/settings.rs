@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use locksley_engine::Policy;
 
 use super::setting::{Change, Kind, Setting};
-use super::{Config, DebugAccess, LogLevel};
+use super::{Config, DebugAccess, FsyncPolicy, LogLevel};
 
 /// A `Kind::Number` over the integer field `$field` of type `$type`.
 macro_rules! number {
@@ -76,6 +76,64 @@ pub(crate) static SETTINGS: &[Setting] = &[
         kind: Kind::Text { get: |config| config.dir.display().to_string(), set: set_dir },
         change: Change::AtStart,
         summary: "Directory of the data; made if it is missing",
+    },
+    Setting {
+        name: "appendonly",
+        kind: flag!(appendonly),
+        change: Change::AtRunTime,
+        summary: "Log every change, so that a restart brings it back",
+    },
+    Setting {
+        name: "appendfsync",
+        kind: Kind::Choice {
+            names: || vec!["always", "everysec", "no"],
+            get: |config| match config.appendfsync {
+                FsyncPolicy::Always => "always",
+                FsyncPolicy::EverySecond => "everysec",
+                FsyncPolicy::No => "no",
+            },
+            set: |config, name| {
+                config.appendfsync = match name {
+                    "always" => FsyncPolicy::Always,
+                    "everysec" => FsyncPolicy::EverySecond,
+                    "no" => FsyncPolicy::No,
+                    _ => return false,
+                };
+                true
+            },
+        },
+        change: Change::AtRunTime,
+        summary: "When the log is made durable: before a change is acknowledged, once a second, or when the kernel likes",
+    },
+    Setting {
+        name: "wal-segment-size",
+        kind: memory!(wal_segment_size, 1024 * 1024),
+        change: Change::AtStart,
+        summary: "Size of a log segment; each shard has two more than it has filled",
+    },
+    Setting {
+        name: "snapshot-keep",
+        kind: number!(snapshot_keep: u32, 1, 1_000),
+        change: Change::AtRunTime,
+        summary: "Complete snapshots that are kept",
+    },
+    Setting {
+        name: "auto-aof-rewrite-percentage",
+        kind: number!(auto_aof_rewrite_percentage: u32, 0, i32::MAX as i64),
+        change: Change::AtRunTime,
+        summary: "Take a snapshot when the log has grown by this many percent of the last one; 0 means never",
+    },
+    Setting {
+        name: "auto-aof-rewrite-min-size",
+        kind: memory!(auto_aof_rewrite_min_size, 0),
+        change: Change::AtRunTime,
+        summary: "Least growth of the log for such a snapshot",
+    },
+    Setting {
+        name: "stop-writes-on-bgsave-error",
+        kind: flag!(stop_writes_on_bgsave_error),
+        change: Change::AtRunTime,
+        summary: "Refuse writes while the last snapshot failed, if save points are set and nothing is logged",
     },
     Setting {
         name: "databases",

@@ -1,0 +1,27 @@
+//! Snapshots: all entries of a shard as they were at one instant, written while the shard goes on.
+//!
+//! No fork and no copy: the walk goes through the tables in hash order, a few slots at a time, and writes what it
+//! meets into blocks. An entry carries the number of its last change, so an entry changed after the instant is told
+//! by its version; and an entry that is about to change, that the walk has not reached and whose version is not
+//! after the instant, is written first ([`Walk::preserve`]). So every entry of the instant is written exactly once
+//! and no entry of later.
+//!
+//! ```text
+//!            hash 0 ─────────────── walk ───────────────────────── 2^32
+//!  table A   ■ ■ ■ ■ ■ ■ ■ ■ ■ ■ ■ ▶ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □       ■ written  □ not yet
+//!  table B   □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □ □
+//!                                        ▲ about to change: written now, skipped by its version later
+//! ```
+//!
+//! Blocks go to whoever writes the file; when too many wait, the walk waits, and the changes never do. A flush of
+//! everything gives the snapshot up ([`Progress::GivenUp`]).
+
+mod block;
+mod item;
+mod reader;
+mod walk;
+
+pub use block::{BLOCK_BYTES_TARGET, Block, BlockFault, FileHeader, Footer, seal};
+pub use item::Item;
+pub use reader::{SnapshotFault, SnapshotReader};
+pub use walk::{Progress, SnapshotOptions, Walk};

@@ -1,0 +1,160 @@
+//! What all threads know and want of durability: atomics that one side writes, and a status for INFO.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use locksley_engine::{Lsn, Millis};
+
+/// How durability stands, for INFO and LASTSAVE.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// When the running snapshot began.
+    pub snapshot_began_at: Option<Millis>,
+    /// When the last good snapshot was complete (the server's start, if there was none).
+    pub last_snapshot_at: Millis,
+    /// Whether the last snapshot that ended was completed.
+    pub is_last_snapshot_good: bool,
+    /// What was wrong with it, as a sentence.
+    pub last_snapshot_error: String,
+    /// How long the last snapshot took, in milliseconds.
+    pub last_snapshot_ms: Option<u64>,
+    /// Bytes of the last good snapshot.
+    pub last_snapshot_bytes: u64,
+    /// Snapshots that ended well since the start.
+    pub snapshot_count: u64,
+    /// Sum of the shards' numbers at the last good snapshot.
+    pub change_count_at_snapshot: u64,
+    /// Bytes in all logs when the last good snapshot began.
+    pub log_bytes_at_snapshot: u64,
+    /// How long the last load took, in milliseconds.
+    pub load_ms: u64,
+    /// Entries and records that were loaded.
+    pub loaded_items: u64,
+    /// See above.
+    pub loaded_records: u64,
+    /// Bytes of torn tails that were cut at the start.
+    pub cut_bytes: u64,
+    /// Why writes are refused, as the last words of the MISCONF error; empty if they are not.
+    pub write_failure: String,
+}
+
+/// What one shard says of itself.
+#[derive(Debug, Default)]
+pub(crate) struct ShardFace {
+    /// The number of its last change.
+    pub appended: AtomicU64,
+    /// Up to where its log is durable.
+    pub durable: AtomicU64,
+    /// Bytes its log has taken.
+    pub log_bytes: AtomicU64,
+    /// Bytes its loader has read, and will have read in the end.
+    pub loaded_bytes: AtomicU64,
+    /// See above.
+    pub load_total_bytes: AtomicU64,
+    /// Syncs done, and the microseconds they took together and at most.
+    pub sync_count: AtomicU64,
+    /// See above.
+    pub sync_micros: AtomicU64,
+    /// See above.
+    pub sync_micros_max: AtomicU64,
+}
+
+/// A wish for a snapshot or a reload, to ask about later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(pub u64);
+
+/// A snapshot is being taken already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Busy;
+
+/// What a reload starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reload {
+    /// A snapshot taken now, then loaded (DEBUG RELOAD).
+    Snapshot,
+    /// What is on disk: the last snapshot and the log (DEBUG LOADAOF, DEBUG RELOAD NOSAVE).
+    AsIs,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Persist {
+    is_loading: AtomicBool,
+    shards: Box<[ShardFace]>,
+    status: Mutex<Status>,
+}
+
+impl Persist {
+    /// The face of a server of `shard_count` shards that starts at `now`.
+    pub(crate) fn new(shard_count: u16, now: Millis) -> Persist {
+        let status = Status { last_snapshot_at: now, is_last_snapshot_good: true, ..Status::default() };
+        Persist {
+            is_loading: AtomicBool::new(false),
+            shards: (0..shard_count).map(|_| ShardFace::default()).collect(),
+            status: Mutex::new(status),
+        }
+    }
+
+    /// Whether some shard is being loaded.
+    #[inline]
+    pub(crate) fn is_loading(&self) -> bool {
+        self.is_loading.load(Ordering::Relaxed)
+    }
+
+    /// What each shard says.
+    pub(crate) fn shards(&self) -> &[ShardFace] {
+        &self.shards
+    }
+
+    /// How things stand.
+    pub(crate) fn status(&self) -> Status {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes since the last good snapshot.
+    pub(crate) fn changes_since_snapshot(&self) -> u64 {
+        let sum: u64 = self.shards.iter().map(|shard| shard.appended.load(Ordering::Relaxed)).sum();
+        sum.saturating_sub(self.status().change_count_at_snapshot)
+    }
+
+    /// Up to where the log of `shard` is durable.
+    pub(crate) fn durable(&self, shard: u16) -> Lsn {
+        Lsn(self.shards[usize::from(shard)].durable.load(Ordering::Acquire))
+    }
+
+    /// Wants a snapshot.
+    ///
+    /// # Errors
+    /// When one is being taken.
+    pub(crate) fn request_snapshot(&self) -> Result<Ticket, Busy> {
+        todo!()
+    }
+
+    /// Wants a snapshot that begins after now: when one is being taken, after that one.
+    pub(crate) fn schedule_snapshot(&self) -> Ticket {
+        todo!()
+    }
+
+    /// How the snapshot ended: `None` as long as it has not; an error is a sentence. Threads are woken when one ends.
+    pub(crate) fn snapshot_outcome(&self, _ticket: Ticket) -> Option<Result<(), String>> {
+        todo!()
+    }
+
+    /// Wants all logs durable as soon as possible, whatever `appendfsync` says; threads are woken, and again when it is so.
+    pub(crate) fn request_sync(&self) {
+        todo!()
+    }
+
+    /// Empties all shards and loads them from the data directory, as a start does.
+    ///
+    /// # Errors
+    /// When a snapshot or another reload is under way.
+    pub(crate) fn request_reload(&self, _reload: Reload) -> Result<Ticket, Busy> {
+        todo!()
+    }
+
+    /// Whether that reload is over; threads are woken when it is.
+    pub(crate) fn is_reloaded(&self, _ticket: Ticket) -> bool {
+        todo!()
+    }
+}
