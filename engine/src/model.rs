@@ -519,6 +519,7 @@ impl Model {
                 assert!(self.is_limited, "without a limit there is room");
                 None
             }
+            Err(Refusal::LogFull) => unreachable!("no log is kept"),
             Err(Refusal::KeyTooLong { bytes }) => {
                 assert!(bytes == name.len() && bytes > KEY_BYTES_MAX);
                 None

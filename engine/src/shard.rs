@@ -9,9 +9,11 @@
 //!            Shard (shard.rs: reads)
 //!              |- change.rs   ops
 //!              |- room.rs     memory limit, background work
+//!              |- durable.rs  log, replay, snapshots
 //!              '- check.rs    every invariant
 //!            Contents (contents.rs) ---- Evictor (../evict)
 //!              |- Databases (databases.rs) - Table (../table.rs)
+//!              |- Journal (journal.rs) ----- Log (../wal.rs)
 //!              |- Slab (../slab.rs)
 //!              '- Wheel (../expiry.rs)
 //! ```
@@ -24,6 +26,7 @@ mod check;
 mod contents;
 mod databases;
 mod durable;
+mod journal;
 mod room;
 
 use rapidhash::v3::RapidSecrets;
@@ -43,6 +46,7 @@ use crate::time::Millis;
 pub(crate) use contents::scale;
 use contents::{Cause, Contents, prefix};
 use databases::Databases;
+use journal::Journal;
 
 /// What an entry's slot takes in its table, on average, in bytes.
 const SLOT_SHARE_BYTES: usize = 10;
@@ -117,8 +121,6 @@ pub struct Shard {
     options: ShardOptions,
     contents: Contents,
     evictor: Evictor,
-    /// The version of the last change.
-    version: u64,
     outside_bytes: u64,
     /// Cells moved by the evacuation under way: kept to be used again.
     moved: Vec<Cell>,
@@ -141,9 +143,11 @@ impl Shard {
             wheel: Wheel::new(),
             stats: ShardStats::default(),
             payload_bytes: 0,
+            journal: Journal::default(),
+            walk: None,
         };
         let evictor = Evictor::new(evict_options(&options));
-        Ok(Shard { options, contents, evictor, version: 0, outside_bytes: 0, moved: Vec::new() })
+        Ok(Shard { options, contents, evictor, outside_bytes: 0, moved: Vec::new() })
     }
 
     /// Names an entry: hashes `bytes` once for all later calls.
@@ -202,17 +206,18 @@ impl Shard {
     /// A [`Refusal`] when a limit would be passed.
     #[inline]
     pub fn apply(&mut self, op: Op<'_>, now: Millis) -> Result<Applied, Refusal> {
-        match op {
+        let applied = match op {
             Op::Put { key, value, expiry, client_flags } => self.put(key, value, expiry, client_flags, now),
             Op::Splice { key, offset, bytes } => self.splice(key, offset, bytes, now),
-            Op::Delete { key } => Ok(self.delete(key, now)),
+            Op::Delete { key } => self.delete(key, now),
             Op::SetExpiry { key, expiry } => self.set_expiry(key, expiry, now),
-            Op::Flush { db } => Ok(self.flush(db)),
-            Op::Swap { first, second } => {
-                self.contents.databases.swap(first, second);
-                Ok(Applied { existed: true, version: 0 })
-            }
+            Op::Flush { db } => self.flush(db),
+            Op::Swap { first, second } => self.swap(first, second),
+        };
+        if applied.is_err() {
+            self.contents.journal.release();
         }
+        applied
     }
 
     /// Entries of `db`, those included whose time is over but which nobody has met yet.

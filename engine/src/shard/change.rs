@@ -14,6 +14,7 @@ use crate::key::{Db, Key};
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::op::{Applied, ExpiryChange, FlagsChange, Refusal};
 use crate::time::Millis;
+use crate::wal::{Body, Removal};
 
 /// A value that grew by splicing before and outgrows its cell gets a cell with a fifth to spare: appending
 /// byte by byte then copies each byte five times over the value's life.
@@ -23,12 +24,12 @@ const SPARE_SHARE: usize = 5;
 const FLUSH_AT_ONCE_MAX: usize = 256;
 
 /// What is to be written.
-struct Whole<'a> {
-    key: Key<'a>,
-    shape: Shape,
-    encoding: Encoding,
-    expiry: u64,
-    client_flags: u32,
+pub(super) struct Whole<'a> {
+    pub(super) key: Key<'a>,
+    pub(super) shape: Shape,
+    pub(super) encoding: Encoding,
+    pub(super) expiry: u64,
+    pub(super) client_flags: u32,
 }
 
 impl Shard {
@@ -51,6 +52,7 @@ impl Shard {
             _ => (Encoding::Integer, &digits[..]),
         };
         check_lengths(key, bytes.len())?;
+        self.contents.journal.promise(key.bytes.len(), bytes.len())?;
         let found = self.contents.find_live(key, now);
         let (kept_expiry, kept_flags) = found.map_or((NEVER, 0), |found| {
             let record = self.contents.record(found.cell);
@@ -66,26 +68,28 @@ impl Shard {
             FlagsChange::Keep => kept_flags,
             FlagsChange::Set(flags) => flags,
         };
-        if expiry <= now.0 {
+        if expiry <= now.0 && !self.contents.journal.is_replaying() {
             if let Some(found) = found {
                 self.contents.remove(found, Cause::Expired);
             }
+            self.contents.journal.release();
             return Ok(Applied { existed: found.is_some(), version: 0 });
         }
         let shape = Shape::of(key.bytes.len(), bytes.len(), expiry != NEVER, client_flags != 0);
         let whole = Whole { key, shape, encoding, expiry, client_flags };
+        let logged_expiry = (expiry != NEVER).then_some(Millis(expiry));
+        let body = Body::Put { db: key.db, key: key.bytes, value, expiry: logged_expiry, client_flags };
         match found {
             Some(found) if self.contents.slab.fits(found.cell, shape.cell_bytes()) => {
-                self.write_in_place(found, &whole, bytes, now);
-                Ok(Applied { existed: true, version: self.version })
+                self.write_around(found, &whole, Some(bytes), &body, now);
             }
             _ => {
                 let cell = self.take_cell(shape.cell_bytes(), found, now)?;
                 self.contents.slab.slice_mut(cell, shape.cell_bytes())[shape.value_offset()..].copy_from_slice(bytes);
-                self.write_new(cell, found, &whole, now);
-                Ok(Applied { existed: found.is_some(), version: self.version })
+                self.write_new(cell, found, &whole, &body, now);
             }
         }
+        Ok(Applied { existed: found.is_some(), version: self.contents.journal.last.0 })
     }
 
     pub(super) fn splice(
@@ -97,6 +101,8 @@ impl Shard {
     ) -> Result<Applied, Refusal> {
         let end = offset.saturating_add(bytes.len());
         check_lengths(key, end)?;
+        self.contents.journal.promise(key.bytes.len(), bytes.len())?;
+        let logged = |base: u64| Body::Splice { db: key.db, key: key.bytes, base, offset: offset as u64, bytes };
         let Some(found) = self.contents.find_live(key, now) else {
             let shape = Shape::of(key.bytes.len(), end, false, false);
             let whole = Whole { key, shape, encoding: Encoding::Spliced, expiry: NEVER, client_flags: 0 };
@@ -104,11 +110,12 @@ impl Shard {
             let value = &mut self.contents.slab.slice_mut(cell, shape.cell_bytes())[shape.value_offset()..];
             value[..offset].fill(0);
             value[offset..].copy_from_slice(bytes);
-            self.write_new(cell, None, &whole, now);
-            return Ok(Applied { existed: false, version: self.version });
+            self.write_new(cell, None, &whole, &logged(0), now);
+            return Ok(Applied { existed: false, version: self.contents.journal.last.0 });
         };
         let record = self.contents.record(found.cell);
         let (header, shape) = (record.header, record.header.shape());
+        let body = logged(header.version());
         let mut digits = [0; 20];
         let text = match record.value() {
             Value::Integer(integer) => Some(integer::format(integer, &mut digits)),
@@ -120,6 +127,8 @@ impl Shard {
         // The fields stay as they are, so that the key does when the cell does.
         let target = Shape { value_bytes: total, ..shape };
         if self.has_room(found.cell, target.cell_bytes()) {
+            self.contents.preserve(found);
+            let version = self.contents.journal.note(&body);
             let value = &mut self.contents.slab.slice_mut(found.cell, target.cell_bytes())[target.value_offset()..];
             if let Some(text) = text {
                 value[..length].copy_from_slice(text);
@@ -127,13 +136,12 @@ impl Shard {
             splice_into(value, length, offset, bytes);
             self.contents.payload_bytes =
                 self.contents.payload_bytes - shape.value_bytes as u64 + target.value_bytes as u64;
-            self.version += 1;
             let access = self.evictor.touched(header.access(), now);
-            Header::new(target, Encoding::Spliced, found.id, self.version, access)
+            Header::new(target, Encoding::Spliced, found.id, version, access)
                 .with_late(header.late())
                 .with_mark(header.mark())
                 .write(self.contents.slab.slice_mut(found.cell, HEADER_BYTES));
-            return Ok(Applied { existed: true, version: self.version });
+            return Ok(Applied { existed: true, version });
         }
         let target = Shape::of(key.bytes.len(), total, shape.has_expiry, shape.has_flags);
         let spare = if header.encoding() == Encoding::Spliced { total / SPARE_SHARE } else { 0 };
@@ -153,37 +161,51 @@ impl Shard {
             value[..length].copy_from_slice(text);
         }
         splice_into(value, length, offset, bytes);
-        self.write_new(cell, Some(found), &whole, now);
-        Ok(Applied { existed: true, version: self.version })
+        self.write_new(cell, Some(found), &whole, &body, now);
+        Ok(Applied { existed: true, version: self.contents.journal.last.0 })
     }
 
-    pub(super) fn delete(&mut self, key: Key<'_>, now: Millis) -> Applied {
+    pub(super) fn delete(&mut self, key: Key<'_>, now: Millis) -> Result<Applied, Refusal> {
         let found = self.contents.find_live(key, now);
         if let Some(found) = found {
-            self.contents.remove(found, Cause::Deleted);
+            self.delete_found(key, found)?;
         }
-        Applied { existed: found.is_some(), version: 0 }
+        Ok(Applied { existed: found.is_some(), version: 0 })
+    }
+
+    /// Removes an entry because a client said so.
+    fn delete_found(&mut self, key: Key<'_>, found: Found) -> Result<(), Refusal> {
+        let journal = &mut self.contents.journal;
+        journal.promise(key.bytes.len(), 0)?;
+        journal.note(&Body::Delete { db: key.db, key: key.bytes, removal: Removal::Deleted });
+        self.contents.remove(found, Cause::Deleted);
+        Ok(())
     }
 
     pub(super) fn set_expiry(&mut self, key: Key<'_>, expiry: Option<Millis>, now: Millis) -> Result<Applied, Refusal> {
         let Some(found) = self.contents.find_live(key, now) else { return Ok(Applied::default()) };
         let expiry = expiry.map_or(NEVER, |at| at.0.min(NEVER - 1));
-        if expiry <= now.0 {
-            self.contents.remove(found, Cause::Deleted);
+        if expiry <= now.0 && !self.contents.journal.is_replaying() {
+            self.delete_found(key, found)?;
             return Ok(Applied { existed: true, version: 0 });
         }
+        self.contents.journal.promise(key.bytes.len(), 0)?;
         let record = self.contents.record(found.cell);
         let (header, shape) = (record.header, record.header.shape());
+        let logged_expiry = (expiry != NEVER).then_some(Millis(expiry));
+        let base = header.version();
+        let body = Body::SetExpiry { db: key.db, key: key.bytes, base, expiry: logged_expiry };
         if shape.has_expiry || expiry == NEVER {
-            self.write_expiry(found, expiry, now);
+            self.write_expiry(found, expiry, &body, now);
         } else {
             let encoding = header.encoding();
             let target = Shape { has_expiry: true, ..shape };
             let whole = Whole { key, shape: target, encoding, expiry, client_flags: record.client_flags() };
             if self.has_room(found.cell, target.cell_bytes()) {
+                self.contents.preserve(found);
                 let bytes = self.contents.slab.slice_mut(found.cell, target.cell_bytes());
                 bytes.copy_within(shape.value_offset()..shape.cell_bytes(), target.value_offset());
-                self.write_around(found, &whole, None, now);
+                self.write_around(found, &whole, None, &body, now);
             } else {
                 // A few bytes: not worth refusing an expiry that will free the whole entry.
                 let limit_bytes = self.options.memory_bytes_max;
@@ -191,13 +213,15 @@ impl Shard {
                     self.contents.slab.allocate(target.cell_bytes()).ok_or(Refusal::OutOfMemory { limit_bytes })?;
                 let source = (found.cell, shape.value_offset());
                 self.contents.slab.copy(source, (cell, target.value_offset()), shape.value_bytes);
-                self.write_new(cell, Some(found), &whole, now);
+                self.write_new(cell, Some(found), &whole, &body, now);
             }
         }
-        Ok(Applied { existed: true, version: self.version })
+        Ok(Applied { existed: true, version: self.contents.journal.last.0 })
     }
 
-    pub(super) fn flush(&mut self, db: Option<Db>) -> Applied {
+    pub(super) fn flush(&mut self, db: Option<Db>) -> Result<Applied, Refusal> {
+        self.contents.journal.promise(0, 0)?;
+        self.contents.journal.note(&Body::Flush { db });
         let databases = &self.contents.databases;
         let is_emptied = |index: usize| db.is_none_or(|db| usize::from(db.0) == index);
         let lengths = || databases.in_use().map(|(_, physical)| physical.table.len()).enumerate();
@@ -210,6 +234,7 @@ impl Shard {
                 }
             }
             _ => {
+                self.contents.give_up_walk();
                 self.contents.databases.clear();
                 self.contents.slab.clear();
                 self.contents.wheel.clear();
@@ -217,7 +242,14 @@ impl Shard {
                 self.evictor.clear();
             }
         }
-        Applied { existed, version: 0 }
+        Ok(Applied { existed, version: 0 })
+    }
+
+    pub(super) fn swap(&mut self, first: Db, second: Db) -> Result<Applied, Refusal> {
+        self.contents.journal.promise(0, 0)?;
+        self.contents.journal.note(&Body::Swap { first, second });
+        self.contents.databases.swap(first, second);
+        Ok(Applied { existed: true, version: 0 })
     }
 
     fn flush_one(&mut self, db: Db) {
@@ -253,7 +285,15 @@ impl Shard {
     /// Writes header, fields and key of an entry whose value is in its new `cell` already, and puts it in the
     /// place of `replaced`, if that is still there.
     #[inline]
-    fn write_new(&mut self, cell: Cell, replaced: Option<Found>, whole: &Whole<'_>, now: Millis) {
+    pub(super) fn write_new(
+        &mut self,
+        cell: Cell,
+        replaced: Option<Found>,
+        whole: &Whole<'_>,
+        body: &Body<'_>,
+        now: Millis,
+    ) {
+        let version = self.contents.journal.note(body);
         let id = self.contents.databases.id(whole.key.db);
         let hash = prefix(whole.key.hash);
         // Making room may have moved slots or evicted the entry.
@@ -268,10 +308,9 @@ impl Shard {
             self.contents.databases.insert(id, hash, cell);
             self.evictor.inserted(cell, whole.key.hash, now)
         };
-        self.version += 1;
         let Whole { key, shape, encoding, expiry, client_flags } = *whole;
         let bytes = self.contents.slab.slice_mut(cell, shape.value_offset());
-        Header::new(shape, encoding, id, self.version, access).write(bytes);
+        Header::new(shape, encoding, id, version, access).write(bytes);
         entry::write_fields(bytes, shape, expiry, client_flags);
         bytes[shape.key_offset()..].copy_from_slice(key.bytes);
         self.contents.payload_bytes += (shape.key_bytes + shape.value_bytes) as u64;
@@ -284,6 +323,7 @@ impl Shard {
 
     /// Takes the entry out of everything but its slot, which is about to refer to another cell.
     fn forget(&mut self, found: Found) {
+        self.contents.preserve(found);
         let record = self.contents.record(found.cell);
         let (expiry, payload) = (record.expiry_or_never(), record.payload_bytes() as u64);
         if expiry != NEVER {
@@ -294,15 +334,14 @@ impl Shard {
         self.contents.slab.free(found.cell);
     }
 
-    /// Rewrites an entry in its cell.
+    /// Rewrites an entry in its cell; without `value` the value is in its place already
+    /// and the entry was preserved before it was put there.
     #[inline]
-    fn write_in_place(&mut self, found: Found, whole: &Whole<'_>, value: &[u8], now: Millis) {
-        self.write_around(found, whole, Some(value), now);
-    }
-
-    /// Rewrites an entry in its cell; without `value` the value is in its place already.
-    #[inline]
-    fn write_around(&mut self, found: Found, whole: &Whole<'_>, value: Option<&[u8]>, now: Millis) {
+    fn write_around(&mut self, found: Found, whole: &Whole<'_>, value: Option<&[u8]>, body: &Body<'_>, now: Millis) {
+        if value.is_some() {
+            self.contents.preserve(found);
+        }
+        let version = self.contents.journal.note(body);
         let record = self.contents.record(found.cell);
         let (header, before) = (record.header, record.expiry_or_never());
         let Whole { key, shape, encoding, expiry, client_flags } = *whole;
@@ -310,7 +349,6 @@ impl Shard {
         if before != expiry {
             self.contents.databases.note_expiry(found.id, before, expiry);
         }
-        self.version += 1;
         let access = self.evictor.touched(header.access(), now);
         let bytes = self.contents.slab.slice_mut(found.cell, shape.cell_bytes());
         entry::write_fields(bytes, shape, expiry, client_flags);
@@ -320,7 +358,7 @@ impl Shard {
         if let Some(value) = value {
             bytes[shape.value_offset()..].copy_from_slice(value);
         }
-        Header::new(shape, encoding, found.id, self.version, access).with_late(late).write(bytes);
+        Header::new(shape, encoding, found.id, version, access).with_late(late).write(bytes);
         let payload = self.contents.payload_bytes - header.value_bytes() as u64;
         self.contents.payload_bytes = payload + shape.value_bytes as u64;
         if expiry != NEVER {
@@ -351,14 +389,15 @@ impl Shard {
     }
 
     /// Changes the expiry of an entry that has the field, or takes away the one it may have.
-    fn write_expiry(&mut self, found: Found, expiry: u64, now: Millis) {
+    fn write_expiry(&mut self, found: Found, expiry: u64, body: &Body<'_>, now: Millis) {
+        self.contents.preserve(found);
+        let version = self.contents.journal.note(body);
         let record = self.contents.record(found.cell);
         let (header, before) = (record.header, record.expiry_or_never());
         let late = self.rearm(found.cell, header, before, expiry, now);
         self.contents.databases.note_expiry(found.id, before, expiry);
-        self.version += 1;
         let bytes = self.contents.slab.slice_mut(found.cell, HEADER_BYTES + entry::EXPIRY_BYTES);
-        header.with_version(self.version).with_late(late).with_mark(false).write(bytes);
+        header.with_version(version).with_late(late).with_mark(false).write(bytes);
         if header.shape().has_expiry {
             entry::set_expiry_field(bytes, expiry);
         }

@@ -76,7 +76,7 @@ impl Shard {
         assert_eq!(header.table(), id, "an entry knows its table");
         assert!(shape.key_bytes <= KEY_BYTES_MAX && shape.value_bytes <= VALUE_BYTES_MAX);
         assert!(shape.cell_bytes() <= contents.slab.capacity(cell), "an entry fits its cell");
-        assert!((1..=VERSION_MAX).contains(&header.version()) && header.version() <= self.version);
+        assert!((1..=VERSION_MAX).contains(&header.version()) && header.version() <= self.contents.journal.last.0);
         match header.encoding() {
             Encoding::Integer => assert_eq!(shape.value_bytes, INTEGER_BYTES),
             Encoding::Bytes => assert_eq!(integer::canonical(record.value_bytes()), None, "an integer is kept as one"),

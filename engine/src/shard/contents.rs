@@ -11,15 +11,18 @@
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
 use super::databases::Databases;
+use super::journal::Journal;
 use crate::cell::Cell;
 use crate::entry::{self, EXPIRY_BYTES, HEADER_BYTES, Header, NEVER, Record};
 use crate::evict::{Evictor, Store};
 use crate::expiry::{Armed, Cells, Wheel};
 use crate::key::Key;
 use crate::slab::Slab;
+use crate::snapshot::Walk;
 use crate::stats::ShardStats;
 use crate::table::Position;
 use crate::time::Millis;
+use crate::wal::Removal;
 
 /// References looked at to find entries that expire soonest.
 const SOONEST_COUNT: usize = 16;
@@ -35,6 +38,17 @@ pub(super) enum Cause {
     Evicted,
     /// Its database was flushed.
     Flushed,
+}
+
+impl Cause {
+    /// What the log says of it: nothing of what a logged flush did, or a logged deletion.
+    fn removal(self) -> Option<Removal> {
+        match self {
+            Cause::Deleted | Cause::Flushed => None,
+            Cause::Expired => Some(Removal::Expired),
+            Cause::Evicted => Some(Removal::Evicted),
+        }
+    }
 }
 
 /// Where an entry was found; good until anything is changed.
@@ -56,6 +70,9 @@ pub(super) struct Contents {
     pub(super) wheel: Wheel,
     pub(super) stats: ShardStats,
     pub(super) payload_bytes: u64,
+    pub(super) journal: Journal,
+    /// The snapshot under way.
+    pub(super) walk: Option<Box<Walk>>,
 }
 
 /// The part of a hash that the tables use.
@@ -121,7 +138,7 @@ impl Contents {
     #[expect(clippy::inline_always, reason = "the whole of a read is one function")]
     pub(super) fn find_live(&mut self, key: Key<'_>, now: Millis) -> Option<Found> {
         let found = self.find(key)?;
-        if self.expiry_or_never(found.cell) <= now.0 {
+        if self.expiry_or_never(found.cell) <= now.0 && !self.journal.is_replaying() {
             self.remove(found, Cause::Expired);
             return None;
         }
@@ -149,8 +166,14 @@ impl Contents {
     /// Removes an entry: the one way every entry goes, but for a flush of everything.
     #[inline(never)]
     pub(super) fn remove(&mut self, found: Found, cause: Cause) {
-        let record = self.record(found.cell);
+        self.preserve(found);
+        let record = record(&self.slab, found.cell);
         let (expiry, payload) = (record.expiry_or_never(), record.payload_bytes() as u64);
+        if let Some(removal) = cause.removal()
+            && let Some(db) = self.databases.logical(found.id)
+        {
+            self.journal.note_removal(db, record.key(), removal);
+        }
         if expiry != NEVER {
             self.wheel.disarm();
             self.databases.note_expiry(found.id, expiry, NEVER);
@@ -163,6 +186,27 @@ impl Contents {
             Cause::Expired => self.stats.expired += 1,
             Cause::Evicted => self.stats.evicted += 1,
         }
+    }
+
+    /// To be called before an entry changes, leaves its cell by another way than [`Contents::move_cells`], or goes: a
+    /// snapshot under way may have to write it first.
+    #[inline]
+    pub(super) fn preserve(&mut self, found: Found) {
+        if self.walk.is_some() {
+            self.preserve_for_walk(found);
+        }
+    }
+
+    /// Everything is about to go at once: a snapshot under way cannot be completed.
+    pub(super) fn give_up_walk(&mut self) {
+        if self.walk.is_some() {
+            todo!()
+        }
+    }
+
+    #[cold]
+    fn preserve_for_walk(&mut self, _found: Found) {
+        todo!()
     }
 
     /// Removes up to `steps` entries whose time is over; returns how many steps are left.

@@ -53,6 +53,12 @@ impl Databases {
         self.logical[usize::from(db.0)]
     }
 
+    /// Which database that table is now; `None` for one that was flushed.
+    #[inline]
+    pub(super) fn logical(&self, id: u8) -> Option<Db> {
+        self.logical.iter().position(|other| *other == id).map(|index| Db(index as u8))
+    }
+
     /// The table with that number.
     #[inline]
     pub(super) fn physical(&self, id: u8) -> &Physical {
