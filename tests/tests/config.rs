@@ -287,9 +287,7 @@ fn the_help_lists_every_setting() {
     let help = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{help}");
     let server = Launch::subject().start();
-    // Two settings of Redis are answered because its tools ask for them.
-    let is_own = |name: &str| name != "save" && name != "appendonly";
-    for (name, _) in settings(&mut server.connect()).into_iter().filter(|(name, _)| is_own(name)) {
+    for (name, _) in settings(&mut server.connect()) {
         assert!(help.contains(&format!("--{name}")), "--{name} is missing:\n{help}");
     }
     let version = Command::new(&program).arg("--version").output().expect("the program runs");

@@ -10,8 +10,8 @@ use clap::builder::ValueRange;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::directive::{Directive, Place, unknown};
-use super::setting::Kind;
+use super::directive::{Directive, Place, apply_all, unknown};
+use super::setting::{Kind, Setting};
 use super::settings::SETTINGS;
 use super::{Config, file, foreign};
 
@@ -48,14 +48,8 @@ pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Request,
     let mut config = Config { file: matches.get_one::<PathBuf>("FILE").cloned(), ..Config::default() };
     let mut directives = config.file.as_deref().map_or(Ok(Vec::new()), file::read)?;
     directives.extend(given(&matches));
-    let mut ignored = Vec::new();
-    for directive in directives {
-        if let Some(name) = directive.apply(&mut config)?
-            && !ignored.contains(&name)
-        {
-            ignored.push(name);
-        }
-    }
+    let ignored = apply_all(&directives, &mut config)?;
+    config.repair = matches.get_flag(REPAIR);
     Ok(Request::Serve(Box::new(Serve { config, ignored })))
 }
 
@@ -64,10 +58,13 @@ fn command() -> Command {
     let shown = SETTINGS.iter().map(|setting| {
         let default = setting.get(&defaults);
         let default = if default.is_empty() { "\"\"".to_owned() } else { default };
-        option(setting.name, setting.grammar()).help(format!("{} [default: {default}]", setting.summary)).num_args(
-            if matches!(setting.kind, Kind::Words { .. }) { ValueRange::from(1..) } else { ValueRange::SINGLE },
-        )
+        option(setting.name, setting.grammar())
+            .help(format!("{} [default: {default}]", setting.summary))
+            .num_args(value_count(setting))
     });
+    let repair = Arg::new(REPAIR).long(REPAIR).action(ArgAction::SetTrue).help(
+        "If there is damage in the data directory, start with everything that is provably good and move the rest aside",
+    );
     let hidden = foreign::names().map(|name| option(name, "VALUE".to_owned()).num_args(0..).hide(true));
     Command::new("locksley-server")
         .version(env!("CARGO_PKG_VERSION"))
@@ -76,8 +73,20 @@ fn command() -> Command {
         .after_help("FILE has the grammar of redis.conf. Memory is written 100, 1k, 1kb, 5mb, 15gb.")
         .arg(Arg::new("FILE").help("Configuration file").value_parser(clap::value_parser!(PathBuf)))
         .args(shown)
+        .arg(repair)
         .args(hidden)
         .next_line_help(true)
+}
+
+/// The flag that is no setting: it is given for one start.
+const REPAIR: &str = "repair";
+
+fn value_count(setting: &Setting) -> ValueRange {
+    match setting.kind {
+        Kind::Words { .. } => ValueRange::from(1..),
+        Kind::List { .. } => ValueRange::from(0..),
+        _ => ValueRange::SINGLE,
+    }
 }
 
 fn option(name: &'static str, grammar: String) -> Arg {
@@ -150,6 +159,15 @@ mod tests {
     }
 
     #[test]
+    fn save_points_of_several_options_add_up() {
+        let of = |words: &[&str]| serve(words).expect("the grammar is followed").config;
+        assert_eq!(of(&["--save", "60", "5", "--save", "10 1"]).save.text(), "60 5 10 1");
+        assert_eq!(of(&["--save", ""]).save.text(), "");
+        assert_eq!(of(&["--save", "--port", "1"]).save.text(), "");
+        assert!(of(&["--repair"]).repair && !of(&[]).repair);
+    }
+
+    #[test]
     fn a_slip_is_one_sentence() {
         for (words, error) in [
             (&["--maxmemry", "1"][..], "command line: unknown setting 'maxmemry', did you mean 'maxmemory'?"),
@@ -172,6 +190,6 @@ mod tests {
         for setting in SETTINGS {
             assert!(help.contains(&format!("--{}", setting.name)), "{}", setting.name);
         }
-        assert!(help.contains("[default: allkeys-s3fifo]") && !help.contains("appendfsync"));
+        assert!(help.contains("[default: allkeys-s3fifo]") && !help.contains("appendfilename"));
     }
 }

@@ -122,7 +122,6 @@ static IGNORED: &[&str] = &[
     "replica-serve-stale-data",
     "replicaof",
     "sanitize-dump-payload",
-    "save",
     "server_cpulist",
     "set-max-intset-entries",
     "set-proc-title",
@@ -181,9 +180,6 @@ static REFUSED: &[(&str, &str, &str)] = &[
     ("user", "", "access control lists are not supported; use requirepass"),
 ];
 
-/// What tools ask for and expect an answer to, though nobody set it.
-static SHOWN: &[(&str, &str)] = &[("save", "")];
-
 /// What a foreign setting is to this server.
 pub(crate) enum Foreign {
     /// Accepted without effect; the name as this table has it.
@@ -200,11 +196,9 @@ pub(crate) fn find(name: &str, value: &str) -> Option<Foreign> {
     IGNORED.iter().find(|ignored| ignored.eq_ignore_ascii_case(name)).map(|ignored| Foreign::Ignored(ignored))
 }
 
-/// The foreign settings that CONFIG GET shows: those that were given, and those that tools insist on.
+/// The foreign settings that CONFIG GET shows: those that were given.
 pub(crate) fn shown(config: &Config) -> impl Iterator<Item = (&'static str, String)> + '_ {
-    let given = config.foreign.iter().map(|(name, value)| (*name, value.clone()));
-    let expected = SHOWN.iter().filter(|(name, _)| !config.foreign.contains_key(name));
-    given.chain(expected.map(|(name, value)| (*name, (*value).to_owned())))
+    config.foreign.iter().map(|(name, value)| (*name, value.clone()))
 }
 
 /// The names of all settings that are accepted and do nothing.

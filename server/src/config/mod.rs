@@ -15,6 +15,7 @@ pub(crate) mod memory;
 pub(crate) mod nearest;
 pub(crate) mod output_limits;
 pub(crate) mod rewrite;
+pub(crate) mod save_points;
 pub(crate) mod setting;
 pub(crate) mod settings;
 
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use locksley_engine::Policy;
 
 use output_limits::OutputLimits;
+use save_points::SavePoints;
 
 /// Every setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,10 +128,6 @@ pub(crate) enum FsyncPolicy {
     /// When the kernel likes.
     No,
 }
-
-/// Pairs of seconds and changes: a snapshot is due when so many changes are so old.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SavePoints(pub Vec<(u64, u64)>);
 
 /// Who may use DEBUG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

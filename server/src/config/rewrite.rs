@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::directive::{Directive, Place};
+use super::directive::{Directive, Mention, Place, apply_all};
 use super::setting::{Kind, Setting};
 use super::settings::{self, SETTINGS};
 use super::{Config, file};
@@ -34,7 +34,9 @@ pub(crate) fn rewrite(path: &Path, config: &Config) -> Result<(), String> {
 
 fn write_both(old: &str, path: &Path, temporary: &Path, config: &Config) -> Result<(), String> {
     let failed = |error: io::Error| format!("cannot write {}: {error}", temporary.display());
-    let mut text = replace_lines(old, config);
+    let mut said = Config::default();
+    apply_all(&file::read(path)?, &mut said)?;
+    let mut text = replace_lines(old, &said, config);
     write_synced(temporary, &text).map_err(failed)?;
     let missing = missing_lines(temporary, config)?;
     if !missing.is_empty() {
@@ -50,15 +52,27 @@ fn write_both(old: &str, path: &Path, temporary: &Path, config: &Config) -> Resu
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
-/// `old` with each line of a known setting saying what `config` holds.
-fn replace_lines(old: &str, config: &Config) -> String {
+/// `old`, which says `said` in all, with each line of a known setting saying what `config` holds.
+fn replace_lines(old: &str, said: &Config, config: &Config) -> String {
     let mut text = String::with_capacity(old.len());
+    let mut lists = Vec::new();
     for line in old.lines() {
         let parsed = file::parse_line(line, Place::CommandLine).ok().flatten();
-        match parsed.as_ref().and_then(|directive| replacement(directive, config)) {
-            Some(new) => text.push_str(&new),
-            None => text.push_str(line),
-        }
+        let new = match parsed.as_ref().and_then(|directive| settings::find(&directive.name)) {
+            Some(setting) if matches!(setting.kind, Kind::List { .. }) => {
+                if setting.get(said) == setting.get(config) {
+                    None
+                } else if lists.contains(&setting.name) {
+                    // The first of the list's lines says all of it.
+                    continue;
+                } else {
+                    lists.push(setting.name);
+                    Some(setting_line(setting, config))
+                }
+            }
+            _ => parsed.as_ref().and_then(|directive| replacement(directive, config)),
+        };
+        text.push_str(new.as_deref().unwrap_or(line));
         text.push('\n');
     }
     text
@@ -68,7 +82,7 @@ fn replace_lines(old: &str, config: &Config) -> String {
 fn replacement(directive: &Directive, config: &Config) -> Option<String> {
     if let Some(setting) = settings::find(&directive.name) {
         let mut said = config.clone();
-        let is_true = directive.apply(&mut said).is_ok() && said == *config;
+        let is_true = directive.apply(&mut said, Mention::First).is_ok() && said == *config;
         return (!is_true).then(|| setting_line(setting, config));
     }
     let (name, value) = config.foreign.get_key_value(directive.name.to_ascii_lowercase().as_str())?;
@@ -78,11 +92,15 @@ fn replacement(directive: &Directive, config: &Config) -> Option<String> {
 /// The lines for what the file at `path` does not say yet.
 fn missing_lines(path: &Path, config: &Config) -> Result<String, String> {
     let mut said = Config::default();
-    for directive in file::read(path)? {
-        directive.apply(&mut said)?;
-    }
+    let directives = file::read(path)?;
+    apply_all(&directives, &mut said)?;
     let mut lines = String::new();
     for setting in SETTINGS.iter().filter(|setting| setting.get(&said) != setting.get(config)) {
+        let is_said = directives.iter().any(|directive| directive.name.eq_ignore_ascii_case(setting.name));
+        if is_said && matches!(setting.kind, Kind::List { .. }) {
+            // What included files add to the list is cleared.
+            writeln!(lines, "{} \"\"", setting.name).expect("a string takes all text");
+        }
         lines.push_str(&setting_line(setting, config));
         lines.push('\n');
     }
@@ -96,7 +114,7 @@ fn missing_lines(path: &Path, config: &Config) -> Result<String, String> {
 fn setting_line(setting: &Setting, config: &Config) -> String {
     let value = setting.get(config);
     match setting.kind {
-        Kind::Words { .. } => format!("{} {value}", setting.name),
+        Kind::Words { .. } | Kind::List { .. } if !value.is_empty() => format!("{} {value}", setting.name),
         _ => format!("{} {}", setting.name, quoted(&value)),
     }
 }
@@ -133,22 +151,19 @@ fn write_synced(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::save_points::SavePoints;
 
     /// Writes `old`, starts from it, lets `change` change the settings, rewrites, and returns the new text.
     fn check(name: &str, old: &str, change: impl FnOnce(&mut Config)) -> String {
         let path = std::env::temp_dir().join(format!("locksley-rewrite-{name}-{}.conf", std::process::id()));
         fs::write(&path, old).expect("the temporary directory is writable");
         let mut config = Config::default();
-        for directive in file::read(&path).expect("the file is readable") {
-            directive.apply(&mut config).expect("the file is right");
-        }
+        apply_all(&file::read(&path).expect("the file is readable"), &mut config).expect("the file is right");
         change(&mut config);
         rewrite(&path, &config).expect("the file is writable");
         let text = fs::read_to_string(&path).expect("the file is there");
         let mut again = Config::default();
-        for directive in file::read(&path).expect("the file is readable") {
-            directive.apply(&mut again).expect("the file is right");
-        }
+        apply_all(&file::read(&path).expect("the file is readable"), &mut again).expect("the file is right");
         assert_eq!(again, config, "a start from the rewritten file gives the same settings");
         fs::remove_file(&path).expect("the file is ours");
         text
@@ -175,5 +190,16 @@ mod tests {
     #[test]
     fn a_setting_that_is_still_true_keeps_its_spelling() {
         assert_eq!(check("same", "maxmemory 1gb\nhz 10\n", |_| ()), "maxmemory 1gb\nhz 10\n");
+    }
+
+    #[test]
+    fn the_lines_of_a_list_become_one() {
+        let points = |text: &str| SavePoints::parse(text).expect("points");
+        let old = "save 900 1\nport 7000\nsave 60 5\n";
+        assert_eq!(check("list-same", old, |_| ()), old);
+        assert_eq!(check("list", old, |config| config.save = points("5 1 6 2")), "save 5 1 6 2\nport 7000\n");
+        assert_eq!(check("list-none", old, |config| config.save = points("")), "save \"\"\nport 7000\n");
+        let text = check("list-new", "port 7000\n", |config| config.save = points("5 1"));
+        assert_eq!(text, format!("port 7000\n{HEADING}\nsave 5 1\n"));
     }
 }

@@ -38,6 +38,13 @@ pub(crate) enum Kind {
     Text { get: fn(&Config) -> String, set: fn(&mut Config, &str) -> Result<(), String> },
     /// Words; several arguments of a directive are one value.
     Words { get: fn(&Config) -> String, set: fn(&mut Config, &str) -> Result<(), String> },
+    /// Words to which a further directive adds; an empty one clears them.
+    List {
+        get: fn(&Config) -> String,
+        set: fn(&mut Config, &str) -> Result<(), String>,
+        add: fn(&mut Config, &str) -> Result<(), String>,
+        grammar: &'static str,
+    },
 }
 
 impl Setting {
@@ -48,7 +55,7 @@ impl Setting {
             Kind::Number { get, .. } => get(config).to_string(),
             Kind::Memory { get, .. } => get(config).to_string(),
             Kind::Choice { get, .. } => get(config).to_owned(),
-            Kind::Text { get, .. } | Kind::Words { get, .. } => get(config),
+            Kind::Text { get, .. } | Kind::Words { get, .. } | Kind::List { get, .. } => get(config),
         }
     }
 
@@ -82,9 +89,25 @@ impl Setting {
                     return Err(format!("argument(s) must be one of the following: {}", names().join(", ")));
                 }
             }
-            Kind::Text { set, .. } | Kind::Words { set, .. } => set(config, value)?,
+            Kind::Text { set, .. } | Kind::Words { set, .. } | Kind::List { set, .. } => set(config, value)?,
         }
         Ok(())
+    }
+
+    /// Adds `value` to what earlier directives said, or, where a later directive replaces an earlier, sets it.
+    ///
+    /// # Errors
+    /// As for [`Setting::set`].
+    pub(crate) fn add(&self, config: &mut Config, value: &str) -> Result<(), String> {
+        match &self.kind {
+            Kind::List { add, .. } => add(config, value),
+            _ => self.set(config, value),
+        }
+    }
+
+    /// Whether it is written as several words of a line.
+    pub(crate) fn is_words(&self) -> bool {
+        matches!(self.kind, Kind::Words { .. } | Kind::List { .. })
     }
 
     /// What may be written, for `--help` and the docs: `yes|no`, `1..16`, `BYTES`, ...
@@ -96,6 +119,7 @@ impl Setting {
             Kind::Choice { names, .. } => names().join("|"),
             Kind::Text { .. } => "TEXT".to_owned(),
             Kind::Words { .. } => "WORDS".to_owned(),
+            Kind::List { grammar, .. } => (*grammar).to_owned(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use locksley_engine::Policy;
 
+use super::save_points::SavePoints;
 use super::setting::{Change, Kind, Setting};
 use super::{Config, DebugAccess, FsyncPolicy, LogLevel};
 
@@ -107,9 +108,26 @@ pub(crate) static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "wal-segment-size",
-        kind: memory!(wal_segment_size, 1024 * 1024),
+        kind: Kind::Memory {
+            get: |config| config.wal_segment_size,
+            // Files are written and mapped in pages.
+            set: |config, bytes| config.wal_segment_size = bytes.div_ceil(4096).saturating_mul(4096),
+            min: 1024 * 1024,
+        },
         change: Change::AtStart,
         summary: "Size of a log segment; each shard has two more than it has filled",
+    },
+    Setting {
+        name: "save",
+        kind: Kind::List {
+            get: |config| config.save.text(),
+            set: |config, text| SavePoints::parse(text).map(|points| config.save = points),
+            add: |config, text| config.save.add(text),
+            grammar: "SECONDS CHANGES ...",
+        },
+        change: Change::AtRunTime,
+        summary: "Take a snapshot when there were so many changes and so many seconds have passed since the last; \"\" \
+                  means never",
     },
     Setting {
         name: "snapshot-keep",
@@ -371,6 +389,7 @@ mod tests {
             ("port", "http", "argument couldn't be parsed into an integer"),
             ("protected-mode", "maybe", "argument must be 'yes' or 'no'"),
             ("maxmemory", "lots", "argument must be a memory value"),
+            ("save", "60", "Invalid save parameters"),
             ("loglevel", "loud", "argument(s) must be one of the following: debug, verbose, notice, warning, nothing"),
         ] {
             let setting = find(name).expect("the setting exists");
