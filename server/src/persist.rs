@@ -23,4 +23,4 @@
 
 mod face;
 
-pub(crate) use face::{Persist, Status};
+pub(crate) use face::{Persist, ShardFace, Status, Ticket};

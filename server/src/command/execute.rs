@@ -10,6 +10,7 @@ use super::effect::{Effect, apply_all};
 use super::failure::Failure;
 use super::row::{Args, DecideInput, Flags, Join, JoinInput, Outcome, PlanInput, PlanRead, Run};
 use super::table::Entry;
+use super::wait::Wait;
 use crate::limits::{QUICK_BYTES_MAX, TIMED_TOGETHER_NANOS_MIN};
 use crate::thread::Thread;
 
@@ -67,6 +68,30 @@ pub(crate) fn join(
     finish(thread, caller, entry, input.args);
 }
 
+/// Runs a command that may have to wait. Its call is counted here if it replied at once, else by [`conclude`].
+pub(crate) fn begin_wait(
+    thread: &mut Thread,
+    caller: Caller,
+    entry: Entry,
+    args: Args<'_>,
+    reply: &mut Reply<'_>,
+) -> Option<Wait> {
+    let Run::Wait(begin) = entry.row.run else { unreachable!("called for commands that may wait") };
+    let start = reply.len();
+    thread.settle();
+    let outcome = begin(&mut Context { thread, caller }, args, reply);
+    match outcome {
+        Ok(Some(wait)) => {
+            assert_eq!(reply.len(), start, "a reply that waits is not begun");
+            return Some(wait);
+        }
+        Ok(None) => {}
+        Err(failure) => fail(thread, entry, &failure, start, reply),
+    }
+    finish(thread, caller, entry, args);
+    None
+}
+
 /// Counts a command that was decided outside [`execute`], at home for several shards, and writes its failure if it
 /// failed.
 pub(crate) fn conclude(
@@ -114,6 +139,7 @@ fn run(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply:
         }
         Run::Every { part, .. } => part(&mut context, args, reply),
         Run::Atomic { .. } => decide_here(&mut context, entry, args, reply),
+        Run::Wait(_) => unreachable!("these are begun by `begin_wait`"),
         Run::Container(_) => unreachable!("the table resolves containers to their subcommands"),
     }
 }

@@ -29,3 +29,4 @@ pub(crate) mod syntax;
 pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod wait;

@@ -11,6 +11,7 @@ use locksley_wire::resp::Reply;
 use super::context::Context;
 use super::effect::Effects;
 use super::failure::Failure;
+use super::wait::WaitHandler;
 
 /// The arguments of one request, the command's own name first.
 pub(crate) type Args<'a> = &'a [&'a [u8]];
@@ -155,6 +156,9 @@ pub(crate) enum Run {
         /// From what was read, decides the changes and the reply; touches nothing itself.
         decide: for<'a> fn(&DecideInput<'a, '_>, &mut Effects<'a>, &mut Reply<'_>) -> Outcome,
     },
+    /// On the thread of the client's connection, once all earlier replies of the client are there; its reply may have
+    /// to wait. Touches no entry.
+    Wait(WaitHandler),
     /// By its second argument: one of these.
     Container(&'static [Command]),
 }

@@ -22,11 +22,12 @@ use std::sync::Arc;
 use locksley_engine::{Db, Millis, Policy, Touch};
 use locksley_wire::resp::{Protocol, Reply};
 
-use super::context::Caller;
+use super::context::{Caller, Context};
 use super::execute::{self, execute, execute_part};
 use super::failure::Failure;
 use super::row::{DecideInput, Join, JoinInput, PlanInput, PlanRead, ReplyPart, Run};
 use super::table::{Entry, Lookup, table};
+use super::wait::Over;
 use crate::client::{Arrival, Client, ClientId, ClientSlot, Door};
 use crate::config::Config;
 use crate::thread::{ShardId, Shared, Thread};
@@ -121,6 +122,7 @@ impl Rig {
             }
             Run::Atomic { .. } if self.threads.len() == 1 => out = self.whole(0, entry, args),
             Run::Atomic { .. } => joined(&mut out, protocol, |reply| self.decide(entry, args, reply)),
+            Run::Wait(_) => out = self.wait(entry, args),
             Run::Container(_) => unreachable!("the table resolves containers"),
         }
         out
@@ -142,6 +144,18 @@ impl Rig {
     fn whole(&mut self, shard: usize, entry: Entry, args: &[&[u8]]) -> Vec<u8> {
         let (caller, mut out) = (self.caller(), Vec::new());
         execute(&mut self.threads[shard], caller, entry, args, &mut Reply::new(&mut out, caller.protocol));
+        out
+    }
+
+    /// Runs a command that may wait; what it waits for comes now or never, so that the reply is there at once.
+    fn wait(&mut self, entry: Entry, args: &[&[u8]]) -> Vec<u8> {
+        let (caller, mut out) = (self.caller(), Vec::new());
+        let thread = &mut self.threads[0];
+        let wait = execute::begin_wait(thread, caller, entry, args, &mut Reply::new(&mut out, caller.protocol));
+        if let Some(wait) = wait {
+            let over = wait.over(&thread.shared.persist, thread.now).unwrap_or(Over::Late);
+            joined(&mut out, caller.protocol, |reply| (wait.then)(&mut Context { thread, caller }, args, over, reply));
+        }
         out
     }
 

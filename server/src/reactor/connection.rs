@@ -43,6 +43,8 @@ bitflags! {
         const READY = 1 << 8;
         /// A request of it that several shards take part in has to be over before the next is run.
         const HELD = 1 << 12;
+        /// Its next request waits until all earlier replies are there.
+        const DRAINING = 1 << 13;
         /// The peer sends no more; it is closed when its requests are answered.
         const HALF_CLOSED = 1 << 9;
         /// Both directions were ended, so that what is in flight ends.

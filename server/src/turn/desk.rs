@@ -7,8 +7,10 @@
 use locksley_wire::resp::Reply;
 
 use super::hand::{Hand, Sink};
+use super::waits::Waiting;
 use crate::client::ClientSlot;
 use crate::command::failure::Failure;
+use crate::command::row;
 use crate::command::table::{Entry, Lookup, Table};
 use crate::frontend::refusal;
 use crate::frontend::resp::{Batch, Request, Run};
@@ -58,6 +60,8 @@ pub(crate) struct Desk {
     pub is_released: bool,
     /// Memory set aside for atomic commands, in bytes.
     pub reserved: hashbrown::HashMap<crate::router::atomic::AtomicId, u64>,
+    /// Clients whose reply waits for something that takes long.
+    pub waits: Vec<Waiting>,
 }
 
 /// A run that was not run to its end.
@@ -98,6 +102,7 @@ impl Desk {
             locks: Locks::default(),
             is_released: false,
             reserved: hashbrown::HashMap::new(),
+            waits: Vec::new(),
         }
     }
 
@@ -260,6 +265,10 @@ impl Desk {
         }
         match &request.call {
             Lookup::Found(entry) if self.thread.pause.holds(entry.row, self.thread.now) => Next::Hold,
+            Lookup::Found(entry) if !connection.holes.is_empty() && matches!(entry.row.run, row::Run::Wait(_)) => {
+                connection.state.insert(State::DRAINING);
+                Next::Hold
+            }
             _ => Next::Run,
         }
     }
@@ -373,7 +382,8 @@ impl Desk {
         let is_paused = self.thread.pause.is_on(self.thread.now);
         let connection = self.connections.get(slot);
         let is_full = connection.unsent_bytes() > OUTPUT_PAUSE_BYTES || connection.holes.is_full();
-        is_paused || is_full || self.is_congested || connection.state.contains(State::HELD)
+        let is_draining = connection.state.contains(State::DRAINING) && !connection.holes.is_empty();
+        is_paused || is_full || is_draining || self.is_congested || connection.state.contains(State::HELD)
     }
 
     /// Closes a client whose request is longer than a client may keep unread.
@@ -414,7 +424,10 @@ impl Desk {
         let clients = self.thread.clients.iter();
         let idle: Vec<u32> = clients.filter(|(_, client)| is_idle(client)).map(|(slot, _)| slot.0).collect();
         for slot in idle {
-            self.begin_close(slot);
+            // Whose reply waits is not silent by its own choice.
+            if !self.connections.get(slot).state.contains(State::HELD) {
+                self.begin_close(slot);
+            }
         }
     }
 }

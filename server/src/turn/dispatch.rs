@@ -40,6 +40,7 @@ impl Desk {
         }
         match entry.row.run {
             Run::Every { join, .. } => self.run_only_part(hand, entry, join, args, sink),
+            Run::Wait(_) => self.run_wait(hand, entry, args, sink),
             _ => self.run_here(hand, entry, args, sink),
         }
     }
@@ -60,7 +61,7 @@ impl Desk {
     }
 
     /// Notes the command that is about to run, for those that show it (CLIENT LIST).
-    fn note_command(&mut self, hand: &Hand, entry: Entry) {
+    pub(super) fn note_command(&mut self, hand: &Hand, entry: Entry) {
         if let Some(client) = self.thread.clients.get_mut(hand.caller.slot) {
             client.last_command = entry.label();
         }
@@ -87,6 +88,7 @@ impl Desk {
         let is_shard_door = hand.caller.door == Door::Shard;
         match &entry.row.run {
             Run::Home(_) => self.run_here(hand, entry, args, sink),
+            Run::Wait(_) => self.run_wait(hand, entry, args, sink),
             Run::Every { join, .. } if is_shard_door => {
                 if is_whole(entry.row) && self.locks.blocks_whole() {
                     return self.ask_every(hand, entry, *join, args, &[here], sink);

@@ -17,5 +17,6 @@ mod inbox;
 mod prefetch;
 mod reactor;
 mod steps;
+mod waits;
 
 pub(crate) use reactor::{Reactor, ReactorOptions};

@@ -149,6 +149,7 @@ impl Reactor {
         self.read_parcels();
         self.take_up_stalled();
         self.run_ready();
+        self.desk.look_at_waits();
         self.desk.thread.settle();
         self.ring.buffers.recycle();
         self.work();
@@ -218,6 +219,9 @@ impl Reactor {
             && let Some(end) = thread.pause.end(now)
         {
             at_most(end);
+        }
+        if let Some(deadline) = self.desk.next_deadline() {
+            at_most(deadline);
         }
         if !self.accept_later.is_empty() {
             at_most(self.accept_at);
