@@ -5,11 +5,12 @@
 use std::thread;
 use std::time::Duration;
 
-use locksley_engine::{Encoding, Touch, Value};
+use locksley_engine::{Db, Encoding, Touch, Value};
 use locksley_wire::glob;
 use locksley_wire::number::text_bytes;
 use locksley_wire::resp::Reply;
 
+use super::digest::{self, Digest};
 use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, Run};
@@ -35,14 +36,23 @@ const REFUSED: Failure = Failure::fixed(
      local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
 );
 
-/// The subcommands with the number of arguments they take, `debug` included.
-const SUBCOMMANDS: [(&str, usize); 6] =
-    [("check", 2), ("help", 2), ("object", 3), ("set-active-expire", 3), ("sleep", 3), ("stringmatch-len", 4)];
+/// The subcommands with the least and the greatest number of arguments they take, `debug` included.
+const SUBCOMMANDS: [(&str, usize, usize); 8] = [
+    ("check", 2, 2),
+    ("digest", 2, 2),
+    ("digest-value", 2, usize::MAX),
+    ("help", 2, 2),
+    ("object", 3, 3),
+    ("set-active-expire", 3, 3),
+    ("sleep", 3, 3),
+    ("stringmatch-len", 4, 4),
+];
 
 fn subcommand(args: Args<'_>) -> Result<&'static str, Failure> {
-    let is_meant =
-        |(name, count): &&(&str, usize)| args[1].eq_ignore_ascii_case(name.as_bytes()) && args.len() == *count;
-    SUBCOMMANDS.iter().find(is_meant).map(|(name, _)| *name).ok_or_else(|| {
+    let is_meant = |(name, min, max): &&(&str, usize, usize)| {
+        args[1].eq_ignore_ascii_case(name.as_bytes()) && (*min..=*max).contains(&args.len())
+    };
+    SUBCOMMANDS.iter().find(is_meant).map(|(name, ..)| *name).ok_or_else(|| {
         let given = String::from_utf8_lossy(args[1]);
         Failure::new(format_args!("ERR unknown subcommand or wrong number of arguments for '{given}'. Try DEBUG HELP."))
     })
@@ -65,6 +75,8 @@ fn debug(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Ou
     }
     match subcommand(args)? {
         "check" => context.shard().check(),
+        "digest" => write_digest(context, reply),
+        "digest-value" => write_value_digests(context, &args[2..], reply),
         "object" => describe(context, args[2], reply),
         "set-active-expire" => context.thread.expiry_held_at = (args[2] == b"0").then_some(context.thread.now),
         "sleep" => thread::sleep(seconds(args[2])),
@@ -101,6 +113,58 @@ fn describe(context: &mut Context<'_>, bytes: &[u8], reply: &mut Reply<'_>) {
     ));
 }
 
+/// The first byte of a part that is made of digests: whatever an error reply does not begin with.
+const DIGEST_MARK: u8 = b'D';
+
+/// Writes, for each database of which this shard has entries, its number and the digest of the entries.
+fn write_digest(context: &mut Context<'_>, reply: &mut Reply<'_>) {
+    let now = context.now();
+    reply.buffer().push(DIGEST_MARK);
+    for db in (0..context.thread.config.databases).map(Db) {
+        if let Some(digest) = digest::of_database(context.shard(), db, now) {
+            reply.buffer().push(db.0);
+            reply.buffer().extend(digest.0);
+        }
+    }
+}
+
+/// Writes the digest of each key's value, which is zero where this shard does not have the key.
+fn write_value_digests(context: &mut Context<'_>, keys: &[&[u8]], reply: &mut Reply<'_>) {
+    let now = context.now();
+    reply.buffer().push(DIGEST_MARK);
+    for key in keys {
+        let key = context.key(key);
+        let entry = context.shard().get(key, now, Touch::Leave);
+        let digest = entry.as_ref().map(digest::of_value).unwrap_or_default();
+        reply.buffer().extend(digest.0);
+    }
+}
+
+fn join_digests(input: &JoinInput<'_>, reply: &mut Reply<'_>) {
+    let mut databases = std::collections::BTreeMap::<u8, Digest>::new();
+    for part in input.parts {
+        for piece in part.bytes[1..].as_chunks::<21>().0 {
+            let sum = piece[1..].try_into().expect("a digest is 20 bytes long");
+            databases.entry(piece[0]).or_default().combine(Digest(sum));
+        }
+    }
+    let all = digest::of_all(databases.into_iter().map(|(db, digest)| (Db(db), digest)));
+    reply.simple(&all.to_string());
+}
+
+fn join_value_digests(input: &JoinInput<'_>, reply: &mut Reply<'_>) {
+    let mut digests = vec![Digest::default(); input.args.len() - 2];
+    for part in input.parts {
+        for (digest, sum) in digests.iter_mut().zip(part.bytes[1..].as_chunks::<20>().0) {
+            digest.combine(Digest(*sum));
+        }
+    }
+    reply.array(digests.len());
+    for digest in digests {
+        reply.simple(&digest.to_string());
+    }
+}
+
 /// The longest string that Redis would keep in one piece with its header.
 const EMBEDDED_BYTES_MAX: usize = 44;
 
@@ -108,6 +172,8 @@ fn answer(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
     join::check_parts(input.parts)?;
     let args = input.args;
     match subcommand(args)? {
+        "digest" => join_digests(input, reply),
+        "digest-value" => join_value_digests(input, reply),
         "help" => explain(reply),
         "object" => {
             let part = input.parts.iter().find(|part| !part.bytes.is_empty()).ok_or(Failure::NO_SUCH_KEY)?;
@@ -125,6 +191,10 @@ fn explain(reply: &mut Reply<'_>) {
     let lines = [
         "CHECK",
         "    Walk every shard and stop the server if anything in it is not as it must be.",
+        "DIGEST",
+        "    Return 40 hexadecimal digits that are the same for the same data: keys, values, expiries and client flags.",
+        "DIGEST-VALUE <key> [<key> ...]",
+        "    Return the digests of the values of all the specified keys; zeros where there is no key.",
         "OBJECT <key>",
         "    Show how <key> and its value are kept.",
         "SET-ACTIVE-EXPIRE <0|1>",
@@ -172,6 +242,55 @@ mod tests {
     }
 
     #[test]
+    fn digests_are_those_of_redis_without_expiry_and_flags() {
+        for shard_count in [1, 3] {
+            let mut rig = Rig::new(shard_count);
+            rig.configure(|config| config.enable_debug_command = DebugAccess::Yes);
+            for (line, reply) in [
+                ("DEBUG DIGEST", "+0000000000000000000000000000000000000000"),
+                ("DEBUG DIGEST-VALUE", "*0"),
+                ("SET a 1", "+OK"),
+                ("DEBUG DIGEST", "+943d800368fb9c0e951138f1bc0e313ac769d91f"),
+                (
+                    "DEBUG DIGEST-VALUE a b",
+                    "*2 +b4fc66738120fba0b5aa500ab5c2bf89cea1c5da +0000000000000000000000000000000000000000",
+                ),
+                ("SET c hello", "+OK"),
+                ("DEBUG DIGEST", "+49b61e64a62ad6bbbf96241db79c2a5d749eaadd"),
+                ("@db 1", ""),
+                ("SET d xx", "+OK"),
+                ("DEBUG DIGEST", "+c25221fb08525b092ca5676f51875016fb00a414"),
+            ] {
+                assert_eq!(rig.reply(line), reply, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_digest_depends_on_the_data_alone() {
+        let digest = |shard_count: u16, lines: &[&str]| {
+            let mut rig = Rig::new(shard_count);
+            rig.configure(|config| config.enable_debug_command = DebugAccess::Yes);
+            for line in lines {
+                rig.reply(line);
+            }
+            (rig.reply("DEBUG DIGEST"), rig.reply("DEBUG DIGEST-VALUE a"))
+        };
+        let expected = digest(3, &["SET a 1", "SET b 2 PXAT 1800000000000"]);
+        for (lines, is_same) in [
+            (&["SET b 3", "SET b 2 PXAT 1800000000000", "SET a x", "SET a 0", "INCR a"][..], true),
+            (&["SET a 1", "SET b 2 PXAT 1800000000001"], false),
+            (&["SET a 1", "SET b 2"], false),
+            (&["SET a 2", "SET b 1 PXAT 1800000000000"], false),
+            (&["@db 1", "SET a 1", "SET b 2 PXAT 1800000000000"], false),
+            (&["SET a 1", "SET b 2 PXAT 1800000000000", "SET c 3 PX 5", "@after 10"], true),
+        ] {
+            assert_eq!(digest(1, lines).0 == expected.0, is_same, "{lines:?}");
+        }
+        assert_ne!(digest(1, &["SET a 1"]).1, digest(1, &["SET a 1 PXAT 1800000000000"]).1);
+    }
+
+    #[test]
     fn subcommands_are_few() {
         let mut rig = rig(DebugAccess::Yes);
         for (line, reply) in [
@@ -184,6 +303,6 @@ mod tests {
             assert_eq!(rig.reply(line), reply, "{line}");
         }
         assert!(rig.threads.iter().all(|thread| thread.expiry_held_at.is_some()));
-        assert!(rig.reply("DEBUG HELP").starts_with("*13 +DEBUG <subcommand>"));
+        assert!(rig.reply("DEBUG HELP").starts_with("*17 +DEBUG <subcommand>"));
     }
 }

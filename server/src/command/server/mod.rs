@@ -3,6 +3,7 @@
 mod command;
 mod config;
 mod debug;
+mod digest;
 mod info;
 mod latency;
 mod lolwut;
@@ -11,6 +12,7 @@ mod monitor;
 mod pack;
 mod process;
 mod report;
+mod sha1;
 mod shutdown;
 mod slowlog;
 mod time;
