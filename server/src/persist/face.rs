@@ -26,6 +26,8 @@ pub(crate) struct Status {
     pub change_count_at_snapshot: u64,
     /// Bytes in all logs when the last good snapshot began.
     pub log_bytes_at_snapshot: u64,
+    /// When the last load began: the server's start, or a reload.
+    pub load_began_at: Millis,
     /// How long the last load took, in milliseconds.
     pub load_ms: u64,
     /// Entries and records that were loaded.
@@ -87,7 +89,8 @@ pub(crate) struct Persist {
 impl Persist {
     /// The face of a server of `shard_count` shards that starts at `now`.
     pub(crate) fn new(shard_count: u16, now: Millis) -> Persist {
-        let status = Status { last_snapshot_at: now, is_last_snapshot_good: true, ..Status::default() };
+        let status =
+            Status { last_snapshot_at: now, load_began_at: now, is_last_snapshot_good: true, ..Status::default() };
         Persist {
             is_loading: AtomicBool::new(false),
             shards: (0..shard_count).map(|_| ShardFace::default()).collect(),

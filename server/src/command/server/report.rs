@@ -4,6 +4,7 @@
 //! A report travels as the bytes of a [`ReplyPart`]: a mark, then integers of 8 bytes and strings with their length,
 //! in the order in which both sides list them. Both sides are one program, so there is no version.
 
+use super::info::persistence;
 use super::pack::{Reader, write_number, write_numbers, write_text};
 use crate::client::Door;
 use crate::command::context::Context;
@@ -98,6 +99,8 @@ numbers! {
     keys,
     /// Entries that have an expiry, of all databases.
     expiring,
+    /// Removals that were made without a record, because the log had no room.
+    unlogged_removals,
 }
 
 /// One database of one shard, or of all.
@@ -122,6 +125,8 @@ pub(super) struct Home {
     pub uptime_ms: u64,
     /// Forty hexadecimal digits that name this run.
     pub run_id: String,
+    /// The section on durability, but for what the shards add up to.
+    pub persistence: String,
     /// The configuration file, or nothing.
     pub config_file: String,
     /// Memory limit.
@@ -237,6 +242,7 @@ impl Report {
             memory_peak: counters.peak_memory_bytes,
             keys: databases.iter().map(|database| database.keys).sum(),
             expiring: databases.iter().map(|database| database.expiring).sum(),
+            unlogged_removals: thread.shard.unlogged_removal_count(),
         };
         let (commands, errors) = (counters.commands.clone(), counters.errors.clone());
         let home = (caller.home == thread.id).then(|| Home::of(context));
@@ -299,6 +305,7 @@ impl Home {
             port: u64::from(config.port),
             uptime_ms: thread.now.0.saturating_sub(thread.shared.started_at.0),
             run_id: thread.shared.run_id.clone(),
+            persistence: persistence::describe(thread),
             config_file: config.file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
             maxmemory: config.maxmemory,
             policy: config.maxmemory_policy.name().to_owned(),
@@ -313,6 +320,7 @@ impl Home {
         write_number(self.port, out);
         write_number(self.uptime_ms, out);
         write_text(&self.run_id, out);
+        write_text(&self.persistence, out);
         write_text(&self.config_file, out);
         write_number(self.maxmemory, out);
         write_text(&self.policy, out);
@@ -327,6 +335,7 @@ impl Home {
             port: reader.number(),
             uptime_ms: reader.number(),
             run_id: reader.text(),
+            persistence: reader.text(),
             config_file: reader.text(),
             maxmemory: reader.number(),
             policy: reader.text(),

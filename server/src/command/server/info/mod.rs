@@ -1,5 +1,6 @@
 //! INFO: what the server says of itself, in sections of `name:value` lines.
 
+pub(super) mod persistence;
 mod sections;
 
 use locksley_wire::resp::Reply;
@@ -117,6 +118,10 @@ mod tests {
             "locksley_version:",
             "locksley_shards:3\r\n",
             "redis_mode:standalone\r\n",
+            "loading:0\r\n",
+            "rdb_last_save_time:1700000000\r\n",
+            "wal_shard2:appended=",
+            "wal_unlogged_removals:0\r\n",
             "connected_clients:1\r\n",
             "keyspace_hits:1\r\n",
             "keyspace_misses:1\r\n",
