@@ -22,5 +22,7 @@
 //! - After a failed sync nothing is acknowledged any more, and the process ends.
 
 mod face;
+mod local;
 
 pub(crate) use face::{Persist, ShardFace, Status, Ticket};
+pub(crate) use local::{Local, Pace};

@@ -22,7 +22,7 @@ use crate::observe::events::{Event, Events, Sample};
 use crate::observe::monitor::without_secrets;
 use crate::observe::slow_log::{self, SlowEntry, SlowLog};
 use crate::pause::Pause;
-use crate::persist::Persist;
+use crate::persist::{Local, Persist};
 
 /// A data thread and the shard it owns: 0 to the number of shards less one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +46,8 @@ pub(crate) struct Thread {
     pub id: ShardId,
     /// The shard.
     pub shard: Shard,
+    /// Its part of durability.
+    pub persist: Local,
     /// The time of this turn.
     pub now: Millis,
     /// The settings in force.
@@ -85,7 +87,7 @@ pub(crate) struct Shared {
     /// Forty hexadecimal digits that name this run.
     pub run_id: String,
     /// How durability stands, and what is wanted of it.
-    pub persist: Persist,
+    pub persist: Arc<Persist>,
     config: Mutex<Arc<Config>>,
     config_generation: AtomicU64,
     client_id_next: AtomicU64,
@@ -111,7 +113,7 @@ impl Shared {
             shard_count,
             started_at,
             run_id,
-            persist: Persist::new(shard_count, started_at),
+            persist: Arc::new(Persist::new(shard_count, started_at)),
             config: Mutex::new(Arc::new(config)),
             config_generation: AtomicU64::new(1),
             client_id_next: AtomicU64::new(1),
@@ -194,6 +196,7 @@ impl Thread {
         let mut thread = Thread {
             id,
             shard: Shard::new(options)?,
+            persist: Local::new(id.0, Arc::clone(&shared.persist)),
             now: shared.started_at,
             clients: Clients::default(),
             counters: Counters::new(command_count),
@@ -238,6 +241,7 @@ impl Thread {
     pub(crate) fn begin_turn(&mut self, now: Millis) {
         self.now = now;
         self.refresh_config();
+        self.persist.begin_turn(&mut self.shard, &self.config);
         self.is_monitored = self.shared.monitor_count.load(Ordering::Relaxed) > 0;
         if self.counters.is_sample_due(now) {
             self.counters.take_sample(now, self.shard.memory().used);

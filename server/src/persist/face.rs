@@ -22,7 +22,7 @@ pub(crate) struct Status {
     pub last_snapshot_bytes: u64,
     /// Snapshots that ended well since the start.
     pub snapshot_count: u64,
-    /// Sum of the shards' numbers at the last good snapshot.
+    /// Sum of the shards' changes at the last good snapshot.
     pub change_count_at_snapshot: u64,
     /// Bytes in all logs when the last good snapshot began.
     pub log_bytes_at_snapshot: u64,
@@ -45,7 +45,9 @@ pub(crate) struct Status {
 pub(crate) struct ShardFace {
     /// The number of its last change.
     pub appended: AtomicU64,
-    /// Up to where its log is durable.
+    /// Grows with each change, marks not counted.
+    pub changes: AtomicU64,
+    /// Up to where its log is durable; where it stands, if nothing but marks is behind that.
     pub durable: AtomicU64,
     /// Bytes its log has taken.
     pub log_bytes: AtomicU64,
@@ -82,6 +84,7 @@ pub(crate) enum Reload {
 #[derive(Debug)]
 pub(crate) struct Persist {
     is_loading: AtomicBool,
+    sync_wish: AtomicU64,
     shards: Box<[ShardFace]>,
     status: Mutex<Status>,
 }
@@ -93,6 +96,7 @@ impl Persist {
             Status { last_snapshot_at: now, load_began_at: now, is_last_snapshot_good: true, ..Status::default() };
         Persist {
             is_loading: AtomicBool::new(false),
+            sync_wish: AtomicU64::new(0),
             shards: (0..shard_count).map(|_| ShardFace::default()).collect(),
             status: Mutex::new(status),
         }
@@ -116,7 +120,7 @@ impl Persist {
 
     /// Changes since the last good snapshot.
     pub(crate) fn changes_since_snapshot(&self) -> u64 {
-        let sum: u64 = self.shards.iter().map(|shard| shard.appended.load(Ordering::Relaxed)).sum();
+        let sum: u64 = self.shards.iter().map(|shard| shard.changes.load(Ordering::Relaxed)).sum();
         sum.saturating_sub(self.status().change_count_at_snapshot)
     }
 
@@ -145,6 +149,18 @@ impl Persist {
 
     /// Wants all logs durable as soon as possible, whatever `appendfsync` says; threads are woken, and again when it is so.
     pub(crate) fn request_sync(&self) {
+        self.sync_wish.fetch_add(1, Ordering::AcqRel);
+        self.wake_all();
+    }
+
+    /// Grows with each [`Persist::request_sync`]: a thread that sees a new one makes durable what it has appended.
+    #[inline]
+    pub(crate) fn sync_wish(&self) -> u64 {
+        self.sync_wish.load(Ordering::Acquire)
+    }
+
+    /// Wakes all data threads, soon.
+    pub(crate) fn wake_all(&self) {
         todo!()
     }
 
