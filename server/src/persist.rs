@@ -24,5 +24,5 @@
 mod face;
 mod local;
 
-pub(crate) use face::{Persist, ShardFace, Status, Ticket};
+pub(crate) use face::{Persist, Reload, ShardFace, Status, Ticket};
 pub(crate) use local::{Local, Pace};

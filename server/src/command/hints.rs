@@ -28,6 +28,7 @@ const TIPS: &[(&str, &[&str])] = &[
     ("flushdb", &["request_policy:all_shards", ALL_SUCCEED]),
     ("info", &[VARYING, "request_policy:all_shards", SPECIAL]),
     ("keys", &["request_policy:all_shards", UNORDERED]),
+    ("lastsave", &[VARYING]),
     ("latency|doctor", EVERY_NODE),
     ("latency|graph", EVERY_NODE),
     ("latency|histogram", EVERY_NODE),
@@ -56,6 +57,7 @@ const TIPS: &[(&str, &[&str])] = &[
     ("touch", SUM),
     ("ttl", &[VARYING]),
     ("unlink", SUM),
+    ("waitaof", &["request_policy:all_shards", "response_policy:agg_min"]),
 ];
 
 const VARYING: &str = "nondeterministic_output";
@@ -253,9 +255,11 @@ mod tests {
         let mut names: Vec<String> = table().entries().iter().map(|entry| entry.full_name()).collect();
         let count = names.len();
         names.sort_unstable();
-        names.dedup_by(|one, other| one == other && one != "command");
-        let doubled = names.iter().filter(|name| *name == "command").count();
-        assert!(doubled <= 2, "COMMAND is a container and a command");
+        // These are containers and commands.
+        names.dedup_by(|one, other| one == other && one != "command" && one != "debug");
+        for name in ["command", "debug"] {
+            assert_eq!(names.iter().filter(|other| *other == name).count(), 2, "{name}");
+        }
         assert_eq!(names.len(), count);
     }
 }

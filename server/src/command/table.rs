@@ -158,6 +158,9 @@ impl Table {
         let name = args.get(1).copied().unwrap_or_default();
         let mut subcommands = self.subcommands(container.row);
         let found = subcommands.find(|entry| entry.row.name.as_bytes().eq_ignore_ascii_case(name));
+        // A row without a name that cannot stand alone stands for all names that no other has.
+        let is_for_others = |entry: &Entry| entry.row.name.is_empty() && !entry.row.takes(1);
+        let found = found.or_else(|| self.subcommands(container.row).find(is_for_others));
         found.map_or(Lookup::UnknownSubcommand(container.row), Lookup::Found)
     }
 }

@@ -47,6 +47,8 @@ pub(crate) enum Until {
     Reload(Ticket),
     /// The logs are durable up to these numbers, by shard.
     Durable(Box<[Lsn]>),
+    /// Nothing but the deadline, at which it is asked whether the logs are durable up to these numbers.
+    Deadline(Box<[Lsn]>),
 }
 
 /// Why the waiting ended.
@@ -63,9 +65,9 @@ pub(crate) enum Over {
 }
 
 impl Until {
-    /// Everything durable that was changed before now on any shard: all that this thread's clients have seen the
-    /// replies of. Wants the syncs too.
-    pub(crate) fn all_durable(thread: &Thread) -> Until {
+    /// Everything that was changed before now on any shard: all that this thread's clients have seen the replies of.
+    /// Wants it durable too.
+    pub(crate) fn all_changes(thread: &Thread) -> Box<[Lsn]> {
         use std::sync::atomic::Ordering;
         let persist = &thread.shared.persist;
         let own = usize::from(thread.id.0);
@@ -75,22 +77,27 @@ impl Until {
         };
         let numbers = persist.shards().iter().enumerate().map(appended).collect();
         persist.request_sync();
-        Until::Durable(numbers)
+        numbers
     }
+}
+
+/// Whether the logs are durable up to `numbers`, by shard.
+pub(crate) fn are_durable(numbers: &[Lsn], persist: &Persist) -> bool {
+    let is_durable = |(shard, number): (usize, &Lsn)| persist.durable(shard as u16) >= *number;
+    numbers.iter().enumerate().all(is_durable)
 }
 
 impl Wait {
     /// Whether the waiting is over at `now`, and why.
     pub(crate) fn over(&self, persist: &Persist, now: Millis) -> Option<Over> {
+        let is_late = self.deadline.is_some_and(|deadline| deadline <= now);
         let over = match &self.until {
             Until::Snapshot(ticket) => persist.snapshot_outcome(*ticket).map(Over::Snapshot),
             Until::Reload(ticket) => persist.is_reloaded(*ticket).then_some(Over::Reloaded),
-            Until::Durable(numbers) => {
-                let is_durable = |(shard, number): (usize, &Lsn)| persist.durable(shard as u16) >= *number;
-                numbers.iter().enumerate().all(is_durable).then_some(Over::Durable)
-            }
+            Until::Durable(numbers) => are_durable(numbers, persist).then_some(Over::Durable),
+            Until::Deadline(numbers) => (is_late && are_durable(numbers, persist)).then_some(Over::Durable),
         };
-        over.or_else(|| self.deadline.filter(|deadline| *deadline <= now).map(|_| Over::Late))
+        over.or_else(|| is_late.then_some(Over::Late))
     }
 }
 
@@ -114,6 +121,10 @@ mod tests {
         assert_eq!(wait.over(&persist, Millis(99)), None);
         assert_eq!(wait.over(&persist, Millis(100)), Some(Over::Late));
         persist.shards()[1].durable.store(7, Ordering::Release);
+        assert_eq!(wait.over(&persist, Millis(100)), Some(Over::Durable));
+        let until = Until::Deadline(Box::new([Lsn(5), Lsn(7)]));
+        let wait = Wait { until, ..wait };
+        assert_eq!(wait.over(&persist, Millis(99)), None);
         assert_eq!(wait.over(&persist, Millis(100)), Some(Over::Durable));
     }
 }

@@ -1,9 +1,9 @@
 //! Commands about the server itself.
 
+mod bgrewriteaof;
 mod command;
 mod config;
 mod debug;
-mod digest;
 mod info;
 mod latency;
 mod lolwut;
@@ -12,24 +12,30 @@ mod monitor;
 mod pack;
 mod process;
 mod report;
-mod sha1;
+mod save;
 mod shutdown;
 mod slowlog;
 mod time;
+mod waitaof;
 
 use super::row::Command;
 
 /// The group's rows.
 pub(super) static COMMANDS: &[&Command] = &[
+    &bgrewriteaof::BGREWRITEAOF,
+    &save::BGSAVE,
     &command::COMMAND,
     &config::CONFIG,
     &debug::DEBUG,
     &info::INFO,
     &latency::LATENCY,
+    &save::LASTSAVE,
     &lolwut::LOLWUT,
     &memory::MEMORY,
     &monitor::MONITOR,
+    &save::SAVE,
     &shutdown::SHUTDOWN,
     &slowlog::SLOWLOG,
     &time::TIME,
+    &waitaof::WAITAOF,
 ];

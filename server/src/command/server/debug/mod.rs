@@ -1,6 +1,11 @@
 //! DEBUG: what tests and people who look for faults need, refused unless `enable-debug-command` allows it.
 //!
-//! Every subcommand runs on every shard, so that one row does: a key's description comes from the shard that has it.
+//! Nearly every subcommand runs on every shard, so that one row does: a key's description comes from the shard that has
+//! it. Those that wait for something ([`reload`]) have rows of their own.
+
+mod digest;
+mod reload;
+mod sha1;
 
 use std::thread;
 use std::time::Duration;
@@ -10,12 +15,12 @@ use locksley_wire::glob;
 use locksley_wire::number::text_bytes;
 use locksley_wire::resp::Reply;
 
-use super::digest::{self, Digest};
 use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, Run};
 use crate::command::{help, join};
 use crate::config::DebugAccess;
+use digest::Digest;
 
 pub(super) static DEBUG: Command = Command {
     name: "debug",
@@ -27,7 +32,30 @@ pub(super) static DEBUG: Command = Command {
     since: "1.0.0",
     summary: "A container for commands that look for faults",
     complexity: "Depends on subcommand",
+    syntax: "",
+    run: Run::Container(&[reload::RELOAD, reload::LOADAOF, OTHERS]),
+};
+
+const OTHERS: Command = Command {
+    name: "",
+    summary: "Looks for faults; DEBUG HELP names the subcommands",
     syntax: "subcommand [argument [argument ...]]",
+    run: Run::Every { part: debug, join: answer },
+    ..SUBCOMMAND
+};
+
+/// What the subcommands share.
+const SUBCOMMAND: Command = Command {
+    name: "",
+    arity: -2,
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::LOADING).union(Flags::STALE),
+    keys: Keys::None,
+    categories: &[],
+    group: Group::Server,
+    since: "1.0.0",
+    summary: "",
+    complexity: "Depends on subcommand",
+    syntax: "",
     run: Run::Every { part: debug, join: answer },
 };
 
@@ -69,10 +97,12 @@ fn is_allowed(context: &Context<'_>) -> bool {
     }
 }
 
+fn check_allowed(context: &Context<'_>) -> Outcome {
+    if is_allowed(context) { Ok(()) } else { Err(REFUSED) }
+}
+
 fn debug(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    if !is_allowed(context) {
-        return Err(REFUSED);
-    }
+    check_allowed(context)?;
     match subcommand(args)? {
         "check" => context.shard().check(),
         "digest" => write_digest(context, reply),
@@ -195,8 +225,15 @@ fn explain(reply: &mut Reply<'_>) {
         "    Return 40 hexadecimal digits that are the same for the same data: keys, values, expiries and client flags.",
         "DIGEST-VALUE <key> [<key> ...]",
         "    Return the digests of the values of all the specified keys; zeros where there is no key.",
+        "LOADAOF",
+        "    Empty all shards and load them from what is on disk: the last snapshot and the log behind it.",
         "OBJECT <key>",
         "    Show how <key> and its value are kept.",
+        "RELOAD [option ...]",
+        "    Take a snapshot, empty all shards and load them from it. Valid <option> values:",
+        "    * MERGE: of no effect here, since shards are empty when they are loaded.",
+        "    * NOFLUSH: of no effect here with a snapshot that is just taken; refused with NOSAVE.",
+        "    * NOSAVE: take no snapshot; load what is on disk, as LOADAOF does.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    With 0, keys whose time is over are removed only when somebody asks for them.",
         "SLEEP <seconds>",
@@ -303,6 +340,6 @@ mod tests {
             assert_eq!(rig.reply(line), reply, "{line}");
         }
         assert!(rig.threads.iter().all(|thread| thread.expiry_held_at.is_some()));
-        assert!(rig.reply("DEBUG HELP").starts_with("*17 +DEBUG <subcommand>"));
+        assert!(rig.reply("DEBUG HELP").starts_with("*24 +DEBUG <subcommand>"));
     }
 }
