@@ -39,3 +39,12 @@ pub(crate) const LCS_CELL_COUNT_MAX: u64 = 1 << 27;
 
 /// Slow moments kept of each kind.
 pub(crate) const EVENT_SAMPLE_COUNT_MAX: usize = 160;
+
+/// Bytes that are zeroed by one write when a log segment is prepared.
+pub(crate) const SEGMENT_ZEROED_BYTES: usize = 1024 * 1024;
+
+/// Bytes of a log segment that are made writable before its shard gets it.
+pub(crate) const SEGMENT_POPULATED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of a snapshot that are written at a time, a multiple of 4 KiB.
+pub(crate) const OUTPUT_BUFFER_BYTES: usize = 512 * 1024;

@@ -21,8 +21,13 @@
 //! - A reply to a write leaves after its record is in the log; under `appendfsync always`, after it is durable.
 //! - After a failed sync nothing is acknowledged any more, and the process ends.
 
+mod disk;
 mod face;
 mod local;
+mod lock;
+mod mapping;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use face::{Persist, Reload, ShardFace, Status, Ticket};
 pub(crate) use local::{Local, Pace};
