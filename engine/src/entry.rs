@@ -327,6 +327,13 @@ impl<'a> Record<'a> {
         &self.cell[shape.value_offset()..][..shape.value_bytes]
     }
 
+    /// Key and value as they are kept, the one behind the other.
+    #[inline]
+    pub(crate) fn key_and_value(&self) -> &'a [u8] {
+        let shape = self.header.shape();
+        &self.cell[shape.key_offset()..][..shape.key_bytes + shape.value_bytes]
+    }
+
     /// The value.
     #[inline]
     pub(crate) fn value(&self) -> Value<'a> {

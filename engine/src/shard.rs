@@ -9,7 +9,8 @@
 //!            Shard (shard.rs: reads)
 //!              |- change.rs   ops
 //!              |- room.rs     memory limit, background work
-//!              |- durable.rs  log, replay, snapshots
+//!              |- durable.rs  log, replay
+//!              |- snapshot.rs walking for a snapshot
 //!              '- check.rs    every invariant
 //!            Contents (contents.rs) ---- Evictor (../evict)
 //!              |- Databases (databases.rs) - Table (../table.rs)
@@ -28,6 +29,7 @@ mod databases;
 mod durable;
 mod journal;
 mod room;
+mod snapshot;
 
 use rapidhash::v3::RapidSecrets;
 

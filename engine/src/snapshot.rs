@@ -15,13 +15,30 @@
 //!
 //! Blocks go to whoever writes the file; when too many wait, the walk waits, and the changes never do. A flush of
 //! everything gives the snapshot up ([`Progress::GivenUp`]).
+//!
+//! | file | what |
+//! |---|---|
+//! | `item` | an entry's bytes in a block |
+//! | `block` | the parts of a file |
+//! | `buffer` | a block's memory |
+//! | `reader` | from a file's bytes to items |
+//! | `queue` | blocks between the walk and the file |
+//! | `walk` | which entries are written when |
+//! | `fault` | what can be wrong with a file |
 
 mod block;
+mod buffer;
+mod fault;
 mod item;
+mod queue;
 mod reader;
+#[cfg(test)]
+mod sweep;
 mod walk;
 
-pub use block::{BLOCK_BYTES_TARGET, Block, BlockFault, FileHeader, Footer, seal};
+pub use block::{BLOCK_BYTES_TARGET, Block, FileHeader, Footer, seal};
+pub use buffer::Buffer;
+pub use fault::SnapshotFault;
 pub use item::Item;
-pub use reader::{SnapshotFault, SnapshotReader};
+pub use reader::{BlockPlace, SnapshotReader};
 pub use walk::{Progress, SnapshotOptions, Walk};

@@ -162,6 +162,17 @@ impl Table {
         cell_of(self.slots.all()[position.0]).expect("a position is of a slot in use")
     }
 
+    /// The hash of the slot at `position`.
+    ///
+    /// # Panics
+    /// When the table has changed since the position was found and nothing is there any more.
+    #[inline]
+    pub fn hash(&self, position: Position) -> u32 {
+        let slot = self.slots.all()[position.0];
+        assert_ne!(slot, 0, "a position is of a slot in use");
+        hash_of(slot)
+    }
+
     /// Makes the slot at `position` refer to `cell`: its item has moved.
     ///
     /// # Panics

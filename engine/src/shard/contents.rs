@@ -197,16 +197,20 @@ impl Contents {
         }
     }
 
-    /// Everything is about to go at once: a snapshot under way cannot be completed.
+    /// Everything is about to go at once: a snapshot under way cannot be completed, unless nothing is there.
     pub(super) fn give_up_walk(&mut self) {
-        if self.walk.is_some() {
-            todo!()
+        if let Some(walk) = &mut self.walk
+            && self.slab.used_bytes() > 0
+        {
+            walk.give_up();
         }
     }
 
-    #[cold]
-    fn preserve_for_walk(&mut self, _found: Found) {
-        todo!()
+    #[inline(never)]
+    fn preserve_for_walk(&mut self, found: Found) {
+        let Contents { walk: Some(walk), databases, slab, .. } = self else { return };
+        let hash = databases.physical(found.id).table.hash(found.position);
+        walk.preserve(found.id, hash, &record(slab, found.cell));
     }
 
     /// Removes up to `steps` entries whose time is over; returns how many steps are left.

@@ -1,4 +1,4 @@
-//! Durability's side of a shard: the log it appends to, replaying, and snapshots.
+//! Durability's side of a shard: the log it appends to, and replaying. Snapshots are in `snapshot.rs`.
 
 use super::change::Whole;
 use super::{ReplayFault, Shard, prefix};
@@ -6,7 +6,7 @@ use crate::entry::{Encoding, INTEGER_BYTES, NEVER, Shape, Value};
 use crate::key::Db;
 use crate::lsn::Lsn;
 use crate::op::{ExpiryChange, FlagsChange, Op, Refusal};
-use crate::snapshot::{Block, Item, Progress, SnapshotOptions};
+use crate::snapshot::Item;
 use crate::time::Millis;
 use crate::wal::{Body, Log, Record};
 
@@ -199,41 +199,5 @@ impl Shard {
         let found = self.contents.find(self.key(db, key));
         let found = found.map_or(0, |found| self.contents.header(found.cell).version());
         if found == expected { Ok(()) } else { Err(ReplayFault::Base { expected, found }) }
-    }
-
-    /// Begins a snapshot of the shard as it is now, and says which change was the last before it.
-    ///
-    /// # Panics
-    /// When one is under way.
-    pub fn begin_snapshot(&mut self, _options: SnapshotOptions) -> Lsn {
-        todo!()
-    }
-
-    /// Goes on with the snapshot for about `slots` table slots.
-    ///
-    /// # Panics
-    /// When none is under way.
-    pub fn step_snapshot(&mut self, _slots: usize) -> Progress {
-        todo!()
-    }
-
-    /// The next block that is ready for the file, or, once the walk is done, the last.
-    pub fn take_block(&mut self) -> Option<Block> {
-        todo!()
-    }
-
-    /// Gives a written block's buffer back.
-    pub fn reuse_block(&mut self, _block: Block) {
-        todo!()
-    }
-
-    /// Bytes of blocks that were not taken yet.
-    pub fn waiting_block_bytes(&self) -> usize {
-        todo!()
-    }
-
-    /// Ends the snapshot, complete or not.
-    pub fn end_snapshot(&mut self) {
-        todo!()
     }
 }

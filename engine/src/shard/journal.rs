@@ -41,6 +41,11 @@ impl Journal {
         self.replaying_since.is_some()
     }
 
+    /// Whether a group of changes is under way.
+    pub(super) fn is_grouping(&self) -> bool {
+        self.is_grouping
+    }
+
     /// Begins to log.
     pub(super) fn open(&mut self, log: Log) {
         assert!(self.log.is_none(), "one log is kept at a time");
