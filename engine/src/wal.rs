@@ -18,12 +18,15 @@
 //! - A [`Body::Mark`] says up to where the log was durable when it was appended. A hole in the log at or
 //!   before a later mark is damage; a hole behind every mark is what a power cut leaves.
 
+mod frame;
 mod log;
 mod reader;
 mod record;
 mod segment;
+#[cfg(test)]
+mod tests;
 
 pub use log::{Finished, Log, LogOptions, Segment};
 pub use reader::{Beyond, SegmentReader, Stop};
-pub use record::{Body, Record, Removal};
-pub use segment::{HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader};
+pub use record::{Body, Record, Removal, end_frame};
+pub use segment::{HeaderFault, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES, SegmentHeader};

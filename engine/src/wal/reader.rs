@@ -1,12 +1,26 @@
 //! The reading end: the records of one segment, and what its end means.
 //!
 //! A reader never trusts what it reads: each frame is checked whole (length within the segment, kind and flags
-//! known, key and fields within the frame, checksum) before a byte of it is believed, and its number must be the one
-//! expected. It stops at the first frame that is not so, and says why and where.
+//! known, checksum) before a byte of it is believed, its number must be the one expected, and what its frames hold
+//! must make a record (key and fields within the frame, lengths within the engine's limits). It stops at the first
+//! frame that is not so, and says why and where.
+//!
+//! A log is read segment after segment:
+//!
+//! ```text
+//!   oldest segment kept ──▶ SegmentReader::oldest ─┐ next() ... None
+//!                                                  │ stop() is Clean, the next segment exists
+//!   each later segment  ──▶ SegmentReader::new ◀───┘ expected(), into_carried()
+//! ```
+//!
+//! # Invariants
+//! - Records come in the order of their numbers, without a gap, each whole; what is not whole is never returned.
+//! - A record's bytes are gathered only from frames that fit each other, so they are as many as a record may have.
 
 use crate::lsn::Lsn;
-use crate::wal::record::Record;
-use crate::wal::segment::SegmentHeader;
+use crate::wal::frame::{self, FRAME_HEAD_BYTES, Frame, Head, flag, kind};
+use crate::wal::record::{self, Body, RECORD_BYTES_MAX, Record};
+use crate::wal::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, is_zero};
 
 /// Why a reader stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +41,7 @@ pub enum Stop {
 /// What was found behind the place where a reader stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Beyond {
-    /// Intact frames of this segment's log with a higher number than expected.
+    /// Intact frames of this segment with the expected number or a higher one.
     pub frame_count: u64,
     /// The highest number that a mark among them says is durable.
     pub marked: Lsn,
@@ -35,30 +49,104 @@ pub struct Beyond {
 
 /// Reads the records of one segment after another.
 pub struct SegmentReader<'a> {
-    _segment: &'a [u8],
+    segment: &'a [u8],
+    seed: u32,
+    /// Where the next frame is.
+    position: usize,
+    /// Where the next record begins; it is `position` but within a record of several frames.
+    record_start: usize,
+    expected: Lsn,
+    /// The head and contents of a record of several frames, as far as they were read.
+    carried: Vec<u8>,
+    /// What is in `carried` was returned.
+    is_returned: bool,
+    /// A record may begin in a segment that is kept no more: its continuations are passed over.
+    is_oldest: bool,
+    stop: Option<Stop>,
+}
+
+/// What a frame does to the record being read.
+enum Taken<'a> {
+    /// It is a whole record.
+    Record(Record<'a>),
+    /// It is the last frame of the record that is carried.
+    Carried,
+    /// More frames follow, or the frame belongs to a record that is passed over.
+    Part,
 }
 
 impl<'a> SegmentReader<'a> {
     /// A reader of `segment`, whose first record must be `expected`; `carried` is what a record that began in the
     /// segment before has of its bytes so far (empty for none), see [`SegmentReader::into_carried`].
-    pub fn new(_segment: &'a [u8], _header: &SegmentHeader, _expected: Lsn, _carried: Vec<u8>) -> SegmentReader<'a> {
-        todo!()
+    ///
+    /// # Panics
+    /// When `carried` is not what another reader gave.
+    pub fn new(segment: &'a [u8], header: &SegmentHeader, expected: Lsn, carried: Vec<u8>) -> SegmentReader<'a> {
+        assert!(carried.is_empty() || carried.len() >= FRAME_HEAD_BYTES, "a record begins with its head");
+        SegmentReader {
+            segment,
+            seed: header.seed(),
+            position: SEGMENT_HEADER_BYTES,
+            record_start: SEGMENT_HEADER_BYTES,
+            expected,
+            carried,
+            is_returned: false,
+            is_oldest: false,
+            stop: None,
+        }
+    }
+
+    /// A reader of the first segment of a log that is looked at, because those before are kept no more or of no
+    /// use: its records begin with the header's `first_lsn`, and if this one began in a segment before, with the one
+    /// after it. As long as no record was read, the segments after it are to be read with this too.
+    pub fn oldest(segment: &'a [u8], header: &SegmentHeader) -> SegmentReader<'a> {
+        SegmentReader { is_oldest: true, ..SegmentReader::new(segment, header, header.first_lsn, Vec::new()) }
+    }
+
+    /// A reader that goes on at `offset`, which [`SegmentReader::offset`] said, where the record `expected` begins.
+    pub fn resume(segment: &'a [u8], header: &SegmentHeader, offset: u64, expected: Lsn) -> SegmentReader<'a> {
+        let start = offset as usize;
+        let reader = SegmentReader::new(segment, header, expected, Vec::new());
+        SegmentReader { position: start, record_start: start, ..reader }
     }
 
     /// The next record; `None` when the reader stops.
     #[expect(clippy::should_implement_trait, reason = "a record may borrow the reader")]
     pub fn next(&mut self) -> Option<Record<'_>> {
-        todo!()
+        if self.is_returned {
+            self.carried = Vec::new();
+            self.is_returned = false;
+        }
+        while self.stop.is_none() {
+            let frame = frame::read(self.segment, self.position, self.seed);
+            let Some((frame, taken)) = frame.and_then(|frame| Some((frame, self.accept(&frame)?))) else {
+                self.stop = Some(self.judge());
+                break;
+            };
+            self.position += frame.padded_bytes;
+            if matches!(taken, Taken::Part) {
+                continue;
+            }
+            self.record_start = self.position;
+            self.expected = self.expected.next();
+            self.is_oldest = false;
+            if let Taken::Record(record) = taken {
+                return Some(record);
+            }
+            self.is_returned = true;
+            return parse(&self.carried);
+        }
+        None
     }
 
     /// Where the next record begins: everything before it was read whole.
     pub fn offset(&self) -> u64 {
-        todo!()
+        self.record_start as u64
     }
 
     /// The number of the next record.
     pub fn expected(&self) -> Lsn {
-        todo!()
+        self.expected
     }
 
     /// Why the reader stopped.
@@ -66,16 +154,85 @@ impl<'a> SegmentReader<'a> {
     /// # Panics
     /// When it has not.
     pub fn stop(&self) -> Stop {
-        todo!()
+        self.stop.clone().expect("it was read to where it stopped")
     }
 
     /// Looks behind the place where the reader stopped, at every multiple of 8 bytes, for frames of this segment.
     pub fn beyond(&self) -> Beyond {
-        todo!()
+        let mut beyond = Beyond::default();
+        let mut position = self.position;
+        while position < self.segment.len() {
+            match frame::read(self.segment, position, self.seed) {
+                Some(frame) if frame.head.lsn >= self.expected => {
+                    beyond.frame_count += 1;
+                    if let Some(Record { body: Body::Mark { durable }, .. }) =
+                        record::parse(frame.head, &frame.bytes[FRAME_HEAD_BYTES..])
+                    {
+                        beyond.marked = beyond.marked.max(durable);
+                    }
+                    position += frame.padded_bytes;
+                }
+                _ => position += frame::FRAME_ALIGN,
+            }
+        }
+        beyond
     }
 
-    /// What a record that goes on in the next segment has of its bytes so far; empty if none does.
+    /// What a record that goes on in the next segment has of its bytes so far; empty if none does. Of use only if
+    /// the reader stopped cleanly.
     pub fn into_carried(self) -> Vec<u8> {
-        todo!()
+        if self.is_returned { Vec::new() } else { self.carried }
     }
+
+    /// Takes an intact frame, if it is one that may come now.
+    fn accept<'frame>(&mut self, frame: &Frame<'frame>) -> Option<Taken<'frame>> {
+        let Frame { head, bytes, .. } = *frame;
+        if head.lsn != self.expected {
+            return None;
+        }
+        let contents = &bytes[FRAME_HEAD_BYTES..];
+        let has_more = head.flags & flag::MORE != 0;
+        if head.kind != kind::CONTINUATION {
+            if !self.carried.is_empty() {
+                return None;
+            }
+            if has_more {
+                self.carried.extend_from_slice(bytes);
+                return Some(Taken::Part);
+            }
+            return record::parse(head, contents).map(Taken::Record);
+        }
+        if self.is_oldest && self.carried.is_empty() {
+            self.record_start = self.position + frame.padded_bytes;
+            if !has_more {
+                self.expected = self.expected.next();
+                self.is_oldest = false;
+            }
+            return Some(Taken::Part);
+        }
+        if self.carried.len() != head.number as usize || self.carried.len() + contents.len() > RECORD_BYTES_MAX {
+            return None;
+        }
+        self.carried.extend_from_slice(contents);
+        if has_more {
+            return Some(Taken::Part);
+        }
+        parse(&self.carried).map(|_| Taken::Carried)
+    }
+
+    /// Why the frame at `position` is none.
+    fn judge(&self) -> Stop {
+        let offset = self.position as u64;
+        if is_zero(&self.segment[self.position.min(self.segment.len())..]) {
+            Stop::Clean { offset }
+        } else {
+            Stop::Broken { offset }
+        }
+    }
+}
+
+/// The record whose head and contents were carried together.
+fn parse(carried: &[u8]) -> Option<Record<'_>> {
+    let (head, contents) = carried.split_first_chunk()?;
+    record::parse(Head::read(head), contents)
 }
