@@ -28,6 +28,7 @@ mod lock;
 mod mapping;
 #[cfg(test)]
 mod testing;
+pub(crate) mod sync;
 
 pub(crate) use face::{Persist, Reload, ShardFace, Status, Ticket};
 pub(crate) use local::{Local, Pace};

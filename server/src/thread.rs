@@ -6,12 +6,15 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use hashbrown::HashMap;
-use locksley_engine::{Millis, Shard, ShardOptions};
+use locksley_engine::{Millis, Refusal, Shard, ShardOptions};
 
 use crate::client::{Client, ClientId, ClientSlot, Clients};
 use crate::command::context::Caller;
+use crate::command::effect::{Effect, apply_all};
+use crate::command::failure::Failure;
 use crate::command::row::{Command, Flags};
 use crate::command::table::table;
 use crate::config::Config;
@@ -48,6 +51,10 @@ pub(crate) struct Thread {
     pub shard: Shard,
     /// Its part of durability.
     pub persist: Local,
+    /// Bytes of the log that are set aside for changes that were decided on, or are about to be.
+    pub log_reserved_bytes: u64,
+    /// Whether shards are being filled from the data directory: commands that look at entries are refused.
+    pub is_loading: bool,
     /// The time of this turn.
     pub now: Millis,
     /// The settings in force.
@@ -197,6 +204,8 @@ impl Thread {
             id,
             shard: Shard::new(options)?,
             persist: Local::new(id.0, Arc::clone(&shared.persist)),
+            log_reserved_bytes: 0,
+            is_loading: false,
             now: shared.started_at,
             clients: Clients::default(),
             counters: Counters::new(command_count),
@@ -242,11 +251,66 @@ impl Thread {
         self.now = now;
         self.refresh_config();
         self.persist.begin_turn(&mut self.shard, &self.config);
+        self.is_loading = self.persist.is_loading() || self.shared.persist.is_loading();
         self.is_monitored = self.shared.monitor_count.load(Ordering::Relaxed) > 0;
         if self.counters.is_sample_due(now) {
             self.counters.take_sample(now, self.shard.memory().used);
         }
         self.counters.start_timing();
+    }
+
+    /// Makes sure that the log, if one is kept, has room for records of `bytes` in all beside what is set aside; waits
+    /// for the disk where it was not prepared for so much.
+    ///
+    /// # Errors
+    /// `MISCONF` when the disk has no room.
+    #[inline]
+    pub(crate) fn ensure_log_room(&mut self, bytes: u64) -> Result<(), Failure> {
+        if self.shard.has_log_room(bytes + self.log_reserved_bytes) { Ok(()) } else { self.extend_log(bytes) }
+    }
+
+    /// Whether the log, if one is kept, takes records; asks nothing of the disk.
+    ///
+    /// # Errors
+    /// `MISCONF` when it does not.
+    pub(crate) fn check_log(&self) -> Result<(), Failure> {
+        let has_room = self.shard.has_log_room(self.log_reserved_bytes);
+        if has_room || self.shared.persist.status().write_failure.is_empty() { Ok(()) } else { Err(self.log_failure()) }
+    }
+
+    #[cold]
+    fn extend_log(&mut self, bytes: u64) -> Result<(), Failure> {
+        let start = Instant::now();
+        let mut is_refused = false;
+        while !is_refused && !self.shard.has_log_room(bytes + self.log_reserved_bytes) {
+            is_refused = !self.persist.extend_log(&mut self.shard);
+        }
+        self.note_moment(Event::LogStall, start.elapsed().as_millis() as u64);
+        if is_refused { Err(self.log_failure()) } else { Ok(()) }
+    }
+
+    /// Why nothing can be logged.
+    fn log_failure(&self) -> Failure {
+        let reason = self.shared.persist.status().write_failure;
+        if reason.is_empty() {
+            return Failure::LOG_FULL;
+        }
+        Failure::new(format_args!("MISCONF Errors writing to the AOF file: {reason}"))
+    }
+
+    /// Carries out changes for which room was set aside, whatever the memory limit has become since.
+    ///
+    /// # Errors
+    /// When the shard refuses nevertheless.
+    pub(crate) fn apply_decided(&mut self, effects: &[Effect<'_>]) -> Result<(), Refusal> {
+        let options = self.shard.options().clone();
+        if options.memory_bytes_max == 0 {
+            return apply_all(effects, &mut self.shard, self.now);
+        }
+        self.shard.reconfigure(ShardOptions { memory_bytes_max: 0, ..options.clone() });
+        let applied = apply_all(effects, &mut self.shard, self.now);
+        self.shard.reconfigure(options);
+        applied
     }
 
     /// Keeps a client that connected, at a slot that is free.
@@ -340,10 +404,15 @@ impl Thread {
     }
 
     fn note_event(&mut self, command: &Command, took: Nanos) {
-        let (threshold_ms, took_ms) = (u64::from(self.config.latency_monitor_threshold), took.0 / 1_000_000);
-        if threshold_ms > 0 && took_ms >= threshold_ms {
-            let event = if command.flags.contains(Flags::FAST) { Event::FastCommand } else { Event::Command };
-            self.events.note(event, Sample { second: self.now.0 / 1_000, millis: took_ms });
+        let event = if command.flags.contains(Flags::FAST) { Event::FastCommand } else { Event::Command };
+        self.note_moment(event, took.0 / 1_000_000);
+    }
+
+    /// Notes for LATENCY a moment of `millis` milliseconds, if it was as long as the monitor asks for.
+    pub(crate) fn note_moment(&mut self, event: Event, millis: u64) {
+        let threshold = u64::from(self.config.latency_monitor_threshold);
+        if threshold > 0 && millis >= threshold {
+            self.events.note(event, Sample { second: self.now.0 / 1_000, millis });
         }
     }
 

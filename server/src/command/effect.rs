@@ -6,6 +6,7 @@
 use std::array;
 use std::borrow::Cow;
 
+use locksley_engine::wal::Log;
 use locksley_engine::{Applied, Db, Encoding, ExpiryChange, FlagsChange, Key, Millis, Op, Refusal, Shard, Value};
 
 use super::batch::{GROUP_KEYS, prefetch};
@@ -59,12 +60,20 @@ impl Effect<'_> {
         }
     }
 
-    /// Carries it out on the shard that owns its key.
-    ///
-    /// # Errors
-    /// The shard's refusal.
-    pub(crate) fn apply(&self, shard: &mut Shard, now: Millis) -> Result<Applied, Refusal> {
-        self.apply_to(self.name(shard), shard, now)
+    /// Bytes that its records may take in a log.
+    fn log_bytes(&self) -> u64 {
+        match self {
+            Effect::Put { key, value, encoding: Encoding::Spliced, .. } => {
+                Log::record_bytes(key.len(), 0) + Log::record_bytes(key.len(), value.len())
+            }
+            Effect::Put { key, value, .. } => Log::record_bytes(key.len(), value.len()),
+            Effect::Delete { key, .. } => Log::record_bytes(key.len(), 0),
+        }
+    }
+
+    /// Whether it takes more than one change of the shard.
+    fn is_compound(&self) -> bool {
+        matches!(self, Effect::Put { encoding: Encoding::Spliced, .. })
     }
 
     fn name<'k>(&'k self, shard: &Shard) -> Key<'k> {
@@ -96,11 +105,32 @@ impl Effect<'_> {
     }
 }
 
-/// Carries out all of `effects` on the shard that owns their keys, in order.
+/// Bytes that `effects` may take as one step in the log of `shard`, if it keeps one.
+pub(crate) fn log_bytes(effects: &[Effect<'_>], shard: &Shard) -> u64 {
+    if shard.log().is_some() { logged_bytes(effects) } else { 0 }
+}
+
+/// Bytes that `effects` may take as one step in a log.
+pub(crate) fn logged_bytes(effects: &[Effect<'_>]) -> u64 {
+    effects.iter().map(Effect::log_bytes).sum::<u64>() + Log::record_bytes(0, 0)
+}
+
+/// Carries out all of `effects` on the shard that owns their keys, in order, and as one step of its log.
 ///
 /// # Errors
-/// The shard's first refusal, which ends the series.
+/// The shard's first refusal, which ends the series: for lack of room in the log before anything is changed.
 pub(crate) fn apply_all(effects: &[Effect<'_>], shard: &mut Shard, now: Millis) -> Result<(), Refusal> {
+    if effects.len() < 2 && !effects.iter().any(Effect::is_compound) {
+        return apply_each(effects, shard, now);
+    }
+    shard.begin_group(log_bytes(effects, shard))?;
+    let applied = apply_each(effects, shard, now);
+    // What was changed before a refusal is changed, and a replay has to come to the same.
+    shard.commit();
+    applied
+}
+
+fn apply_each(effects: &[Effect<'_>], shard: &mut Shard, now: Millis) -> Result<(), Refusal> {
     for group in effects.chunks(GROUP_KEYS) {
         let named: [_; GROUP_KEYS] = array::from_fn(|index| group.get(index).map(|effect| effect.name(shard)));
         if group.len() > 1 {

@@ -2,11 +2,12 @@
 
 use std::array;
 
+use locksley_engine::wal::Log;
 use locksley_wire::resp::Reply;
 
 use super::batch::{GROUP_KEYS, prefetch};
 use super::context::{Caller, Context};
-use super::effect::{Effect, apply_all};
+use super::effect::{Effect, apply_all, log_bytes};
 use super::failure::Failure;
 use super::row::{Args, DecideInput, Flags, Join, JoinInput, Outcome, PlanInput, PlanRead, Run};
 use super::table::Entry;
@@ -132,6 +133,12 @@ fn run(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply:
         // Even a write that needs no memory of its own is refused while the store is over its limit.
         thread.shard.reserve(0, thread.now)?;
     }
+    if thread.is_loading && !entry.row.flags.contains(Flags::LOADING) {
+        return Err(Failure::LOADING);
+    }
+    if entry.row.flags.contains(Flags::WRITE) && thread.shard.log().is_some() {
+        thread.ensure_log_room(request_log_bytes(args))?;
+    }
     let mut context = Context { thread, caller };
     match &entry.row.run {
         Run::Home(run) | Run::Owner(run) | Run::Chosen { run, .. } | Run::Split { run, .. } => {
@@ -142,6 +149,13 @@ fn run(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply:
         Run::Wait(_) => unreachable!("these are begun by `begin_wait`"),
         Run::Container(_) => unreachable!("the table resolves containers to their subcommands"),
     }
+}
+
+/// Bytes of the log that a request may take, if what it writes is in its arguments.
+#[inline]
+pub(crate) fn request_log_bytes(args: Args<'_>) -> u64 {
+    let bytes = args.iter().map(|arg| arg.len()).sum();
+    Log::record_bytes(0, bytes) + Log::record_bytes(0, 0) * args.len() as u64
 }
 
 /// Runs an atomic command whose keys are all on this shard: nothing can come in between.
@@ -169,6 +183,8 @@ fn decide_here(context: &mut Context<'_>, entry: Entry, args: Args<'_>, reply: &
     if effects.len() > 1 {
         shard.reserve(effects.iter().map(Effect::memory_bytes).sum(), now)?;
     }
-    apply_all(&effects, shard, now)?;
+    let log_bytes = log_bytes(&effects, &context.thread.shard);
+    context.thread.ensure_log_room(log_bytes)?;
+    apply_all(&effects, context.shard(), now)?;
     Ok(())
 }

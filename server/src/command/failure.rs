@@ -29,6 +29,8 @@ impl Failure {
     /// The log has no room: the disk is full, as far as is known here.
     pub(crate) const LOG_FULL: Failure =
         Failure::fixed("MISCONF Errors writing to the AOF file: No space left on device");
+    /// The shards are being filled from the data directory.
+    pub(crate) const LOADING: Failure = Failure::fixed("LOADING Redis is loading the dataset in memory");
     /// A string would grow beyond its limit.
     pub(crate) const STRING_TOO_LONG: Failure =
         Failure::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");

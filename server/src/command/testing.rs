@@ -23,6 +23,7 @@ use locksley_engine::{Db, Millis, Policy, Touch};
 use locksley_wire::resp::{Protocol, Reply};
 
 use super::context::{Caller, Context};
+use super::effect::apply_all;
 use super::execute::{self, execute, execute_part};
 use super::failure::Failure;
 use super::row::{DecideInput, Join, JoinInput, PlanInput, PlanRead, ReplyPart, Run};
@@ -219,7 +220,7 @@ impl Rig {
         }
         for effect in &effects {
             let shard = owner(effect.key(), self.threads.len());
-            effect.apply(&mut self.threads[shard].shard, now)?;
+            apply_all(std::slice::from_ref(effect), &mut self.threads[shard].shard, now)?;
         }
         Ok(())
     }

@@ -14,17 +14,27 @@ pub(crate) enum Event {
     Command,
     /// A command of constant or logarithmic cost.
     FastCommand,
+    /// A sync of the log, under whichever policy: how long the disk took; the thread served meanwhile.
+    LogSync,
+    /// A command waited for room in the log.
+    LogStall,
+    /// A step of a snapshot.
+    SnapshotStep,
 }
 
 impl Event {
     /// All kinds, by their names.
-    pub(crate) const ALL: [Event; 2] = [Event::Command, Event::FastCommand];
+    pub(crate) const ALL: [Event; 5] =
+        [Event::Command, Event::FastCommand, Event::LogSync, Event::LogStall, Event::SnapshotStep];
 
     /// The name as LATENCY shows it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Event::Command => "command",
             Event::FastCommand => "fast-command",
+            Event::LogSync => "aof-fsync-always",
+            Event::LogStall => "aof-write",
+            Event::SnapshotStep => "snapshot-step",
         }
     }
 }

@@ -63,6 +63,15 @@ pub(crate) struct ShardFace {
     pub sync_micros_max: AtomicU64,
 }
 
+impl ShardFace {
+    /// Counts a sync that took `micros` microseconds.
+    pub(crate) fn note_sync(&self, micros: u64) {
+        self.sync_count.fetch_add(1, Ordering::Relaxed);
+        self.sync_micros.fetch_add(micros, Ordering::Relaxed);
+        self.sync_micros_max.fetch_max(micros, Ordering::Relaxed);
+    }
+}
+
 /// A wish for a snapshot or a reload, to ask about later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(pub u64);

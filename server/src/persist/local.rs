@@ -9,7 +9,7 @@
 //! Nothing here waits, but [`Local::extend_log`].
 
 use std::collections::VecDeque;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -36,12 +36,24 @@ pub(crate) struct Local {
     /// Marks in the log since the server started: they take numbers and are no changes.
     mark_count: u64,
     is_loading: bool,
+    /// Whether the ring syncs a segment: the log must not be closed as long as it does.
+    pub is_sync_in_flight: bool,
+    /// Whether commands over several shards hold keys of this one: it must not be emptied as long as they do.
+    pub is_held: bool,
 }
 
 impl Local {
     /// The side of the thread of `shard`.
     pub(crate) fn new(shard: u16, persist: Arc<Persist>) -> Local {
-        Local { shard, persist, files: VecDeque::new(), mark_count: 0, is_loading: false }
+        Local {
+            shard,
+            persist,
+            files: VecDeque::new(),
+            mark_count: 0,
+            is_loading: false,
+            is_sync_in_flight: false,
+            is_held: false,
+        }
     }
 
     /// To be called at the beginning of a turn, before any request runs.
@@ -70,9 +82,9 @@ impl Local {
     ///
     /// # Panics
     /// When the segment was handed over.
-    pub(crate) fn descriptor(&self, sequence: u64) -> RawFd {
+    pub(crate) fn descriptor(&self, sequence: u64) -> BorrowedFd<'_> {
         let file = self.files.iter().find(|file| file.0 == sequence);
-        file.expect("a segment's file is kept until it is durable and finished").1.as_raw_fd()
+        file.expect("a segment's file is kept until it is durable and finished").1.as_fd()
     }
 
     /// Says in the log that it is durable up to `durable`.

@@ -16,6 +16,7 @@ use bitflags::bitflags;
 use locksley_engine::Millis;
 use locksley_wire::resp::request::RequestParser;
 
+use super::held::Held;
 use super::holes::Holes;
 use super::limits::{POOLED_BUFFER_BYTES_MAX, POOLED_BUFFER_COUNT_MAX};
 
@@ -45,6 +46,8 @@ bitflags! {
         const HELD = 1 << 12;
         /// Its next request waits until all earlier replies are there.
         const DRAINING = 1 << 13;
+        /// Its output has replies of this turn that may show what is not durable.
+        const TAINTED = 1 << 14;
         /// The peer sends no more; it is closed when its requests are answered.
         const HALF_CLOSED = 1 << 9;
         /// Both directions were ended, so that what is in flight ends.
@@ -73,8 +76,12 @@ pub(crate) struct Connection {
     pub parser: RequestParser,
     /// Replies that are not handed to the kernel.
     pub output: Vec<u8>,
+    /// Bytes at the front of `output` that wait for no sync; kept only where replies are held back for one.
+    pub free_bytes: usize,
     /// Replies that other shards owe, and what waits behind them.
     pub holes: Holes,
+    /// Replies that wait until the log is durable, between `output` and those behind holes.
+    pub held: Held,
 }
 
 impl Connection {
@@ -85,10 +92,16 @@ impl Connection {
         self.state.contains(State::OPEN) && !self.state.intersects(ending)
     }
 
+    /// Notes whether its output has grown by replies of this thread.
+    #[inline]
+    pub(crate) fn taint_if(&mut self, has_grown: bool) {
+        self.state.set(State::TAINTED, self.state.contains(State::TAINTED) | has_grown);
+    }
+
     /// Bytes of replies that the peer has not taken.
     #[inline]
     pub(crate) fn unsent_bytes(&self) -> usize {
-        self.output.len() + self.sending_bytes + self.holes.waiting_bytes()
+        self.output.len() + self.sending_bytes + self.held.waiting_bytes() + self.holes.waiting_bytes()
     }
 }
 
@@ -153,7 +166,7 @@ impl Connections {
     /// Whether some connection has replies that are not sent.
     pub(crate) fn is_sending(&self) -> bool {
         let busy = State::SENDING.union(State::DIRTY);
-        self.slots.iter().any(|connection| connection.state.intersects(busy))
+        self.slots.iter().any(|connection| connection.state.intersects(busy) || !connection.held.is_empty())
     }
 }
 

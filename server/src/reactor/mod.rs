@@ -5,6 +5,7 @@
 
 pub(crate) mod buffers;
 pub(crate) mod connection;
+pub(crate) mod held;
 pub(crate) mod holes;
 pub(crate) mod limits;
 pub(crate) mod listener;

@@ -27,7 +27,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use io_uring::types::{CancelBuilder, Fd, Fixed, SubmitArgs, Timespec};
+use io_uring::types::{CancelBuilder, Fd, Fixed, FsyncFlags, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::io::Errno;
 
@@ -85,6 +85,13 @@ pub(crate) enum Event {
         /// Which one.
         slot: u32,
     },
+    /// A file is synced, or cannot be.
+    Synced {
+        /// Which sync, as [`Ring::sync`] was told.
+        tag: u32,
+        /// What went wrong, if anything did.
+        error: Option<Errno>,
+    },
     /// Another thread rang.
     Woken,
 }
@@ -100,6 +107,7 @@ enum Kind {
     Close,
     Wake,
     Control,
+    Sync,
 }
 
 impl Kind {
@@ -108,8 +116,16 @@ impl Kind {
     }
 
     fn of(user_data: u64) -> Kind {
-        const KINDS: [Kind; 7] =
-            [Kind::Accept, Kind::Receive, Kind::HastySend, Kind::PatientSend, Kind::Close, Kind::Wake, Kind::Control];
+        const KINDS: [Kind; 8] = [
+            Kind::Accept,
+            Kind::Receive,
+            Kind::HastySend,
+            Kind::PatientSend,
+            Kind::Close,
+            Kind::Wake,
+            Kind::Control,
+            Kind::Sync,
+        ];
         KINDS[(user_data >> 56) as usize - 1]
     }
 }
@@ -214,6 +230,13 @@ impl Ring {
         self.push(&opcode::Close::new(Fixed(slot)).build().user_data(Kind::Close.tag(slot)));
     }
 
+    /// Makes the contents of a file durable; ends in [`Event::Synced`] with `tag`. A worker of the kernel waits for the
+    /// disk, this thread does not. `file` is a plain descriptor that stays open until then.
+    pub(crate) fn sync(&mut self, file: RawFd, tag: u32) {
+        let sync = opcode::Fsync::new(Fd(file)).flags(FsyncFlags::DATASYNC).build();
+        self.push(&sync.user_data(Kind::Sync.tag(tag)));
+    }
+
     /// Rings at another thread's ring.
     pub(crate) fn wake(&mut self, descriptor: RawFd) {
         let message = opcode::MsgRingData::new(Fd(descriptor), 0, Kind::Wake.tag(0), None).build();
@@ -296,6 +319,7 @@ impl Ring {
                 Kind::Accept => events.push(accepted(index, result, cqueue::more(flags))),
                 Kind::Close => events.push(Event::Closed { slot: index }),
                 Kind::Wake => events.push(Event::Woken),
+                Kind::Sync => events.push(Event::Synced { tag: index, error: errno(result) }),
                 Kind::Control => {}
             }
         }

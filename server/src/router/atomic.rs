@@ -7,14 +7,22 @@
 //!  │ lock keys, read ────────────────────────────────▶│ holds
 //!  │◀─────────────────────────────── what they hold ─ │
 //!  │ decides
-//!  │ (with a memory limit: reserve, and wait for yes of all)
+//!  │ (where memory or the log may be short: reserve, and wait for yes of all)
 //!  │ finish: changes ───────────▶│ writes, releases   │
 //!  │ finish: changes ────────────────────────────────▶│ writes, releases
+//!  │◀─────────────────── logged ─│                    │
+//!  │◀───────────────────────────────────────── logged │
 //!  │ replies
 //! ```
 //!
-//! Shards are locked in ascending order, each all or nothing. The reply need not wait for the writes: nobody reads a
-//! held key before they are made. A transaction of several commands fits the same frame: it plans the keys of all its
+//! Shards are locked in ascending order, each all or nothing. Without a log the reply does not wait for the writes:
+//! nobody reads a held key before they are made. With one it does, since a change that is acknowledged has to outlive
+//! the process; under `appendfsync always` each shard says so only when its part is durable. The part of a shard is one
+//! group of its log: after a crash it is there as a whole or not at all, but of a command that was not acknowledged
+//! some shards may have their part and others not.
+//!
+//! What is decided cannot be refused any more, so room for it is set aside before: in the log with the lock, as much as
+//! a small command takes, and more of it, and memory, by reserving. A transaction of several commands fits the same frame: it plans the keys of all its
 //! commands, and decides by running them in order over what was read.
 
 use std::borrow::Cow;
@@ -24,7 +32,8 @@ use locksley_engine::{Db, Encoding, Entry as View, Millis, Value};
 
 use super::parcel::{HoleId, OwnedRequest};
 use crate::command::context::Caller;
-use crate::command::effect::Effect;
+use crate::command::effect::{Effect, logged_bytes};
+use crate::command::failure::Failure;
 use crate::command::row::{PlanRead, PlannedKey};
 use crate::command::table::Entry;
 use crate::thread::ShardId;
@@ -67,6 +76,10 @@ pub(crate) struct AtomicGrant {
     pub id: AtomicId,
     /// What it read, by place in the plan.
     pub reads: Vec<(usize, Option<EntryCopy>)>,
+    /// Bytes of the log that are set aside for the changes.
+    pub log_bytes: u64,
+    /// The shard is being filled, and has read nothing.
+    pub is_loading: bool,
 }
 
 /// The changes of one shard; keys are released after them.
@@ -76,6 +89,27 @@ pub(crate) struct AtomicFinish {
     pub id: AtomicId,
     /// The changes, in order.
     pub effects: Vec<Effect<'static>>,
+    /// Whether the client's thread waits to hear that they are made and logged.
+    pub is_awaited: bool,
+}
+
+/// Room that the changes of one shard take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// Of memory, in bytes.
+    pub memory_bytes: u64,
+    /// Of the log, in bytes.
+    pub log_bytes: u64,
+}
+
+impl Needs {
+    /// What `effects` take; of the log nothing where they are not logged.
+    pub(crate) fn of(effects: &[Effect<'_>], is_logged: bool) -> Needs {
+        Needs {
+            memory_bytes: effects.iter().map(Effect::memory_bytes).sum(),
+            log_bytes: if is_logged && !effects.is_empty() { logged_bytes(effects) } else { 0 },
+        }
+    }
 }
 
 /// An entry that was read for another thread.
@@ -158,14 +192,18 @@ pub(crate) struct Atomic {
     pub locked_count: usize,
     /// By place in the plan: what was read.
     pub reads: Vec<Option<EntryCopy>>,
+    /// By place in `shards`: bytes of the log that are set aside.
+    pub log_bytes: Vec<u64>,
     /// What was decided, by shard.
     pub effects: Vec<(u16, Vec<Effect<'static>>)>,
     /// The reply to the client.
     pub reply: Vec<u8>,
-    /// Shards that have not said yet whether there is memory.
+    /// Shards that have not said yet whether there is room.
     pub unreserved_count: usize,
-    /// Whether one of them said no.
-    pub is_refused: bool,
+    /// What one of them said that has none.
+    pub refusal: Option<Failure>,
+    /// Shards that have not said yet that their changes are logged.
+    pub unfinished_count: usize,
 }
 
 impl Atomic {

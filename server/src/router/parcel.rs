@@ -11,8 +11,9 @@
 
 use std::ops::Range;
 
-use super::atomic::{AtomicFinish, AtomicGrant, AtomicId, AtomicLock};
+use super::atomic::{AtomicFinish, AtomicGrant, AtomicId, AtomicLock, Needs};
 use crate::command::context::Caller;
+use crate::command::failure::Failure;
 use crate::command::row::Args;
 use crate::reactor::limits::PARCEL_BYTES_MAX;
 
@@ -70,22 +71,27 @@ pub(crate) enum Message {
     Lock(Box<AtomicLock>),
     /// Keys are locked.
     Locked(Box<AtomicGrant>),
-    /// Set memory aside for what is to be written.
+    /// Set room aside for what is to be written.
     Reserve {
         /// By which command.
         id: AtomicId,
         /// How much.
-        bytes: u64,
+        needs: Needs,
     },
-    /// Whether memory was set aside.
+    /// Room was set aside, or why not.
     Reserved {
         /// By which command.
         id: AtomicId,
-        /// Whether.
-        is_granted: bool,
+        /// Why there is none.
+        refusal: Option<Box<Failure>>,
     },
     /// Carry this out and unlock.
     Finish(Box<AtomicFinish>),
+    /// It is carried out and logged.
+    Finished {
+        /// Of which command.
+        id: AtomicId,
+    },
     /// A line for every monitor.
     Monitor(Range<usize>),
 }

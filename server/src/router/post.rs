@@ -1,4 +1,11 @@
 //! The parcels that a thread is writing, one for each other thread.
+//!
+//! Answers for clients of other threads go apart from the rest while they have to wait for the log: what they say may
+//! not leave before it is durable here, but requests and the steps of atomic commands need not wait for a disk.
+
+use std::collections::VecDeque;
+
+use locksley_engine::Lsn;
 
 use super::parcel::{Message, Parcel};
 use crate::reactor::limits::PARCEL_COUNT_KEPT_MAX;
@@ -11,6 +18,12 @@ pub(crate) struct Post {
     open: Vec<Box<Parcel>>,
     /// Full ones with their targets, in the order they were filled.
     sealed: Vec<(u16, Box<Parcel>)>,
+    /// Answers of this turn, apart from the rest while they are held back.
+    #[expect(clippy::vec_box, reason = "a parcel stays where it is while threads hand it on")]
+    answers: Vec<Box<Parcel>>,
+    /// Answers with their targets that wait until the log is durable up to a number; the numbers ascend.
+    held: VecDeque<(Lsn, u16, Box<Parcel>)>,
+    is_holding: bool,
     /// Emptied ones.
     #[expect(clippy::vec_box, reason = "a parcel stays where it is while threads hand it on")]
     kept: Vec<Box<Parcel>>,
@@ -19,8 +32,57 @@ pub(crate) struct Post {
 impl Post {
     /// Parcels for `shard_count` threads.
     pub(crate) fn new(shard_count: u16) -> Post {
-        let open = (0..shard_count).map(|_| Box::default()).collect();
-        Post { open, sealed: Vec::new(), kept: Vec::new() }
+        let parcels = || (0..shard_count).map(|_| Box::default()).collect();
+        Post {
+            open: parcels(),
+            sealed: Vec::new(),
+            answers: parcels(),
+            held: VecDeque::new(),
+            is_holding: false,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Whether answers are kept apart from now on, until [`Post::hold`] says for how long.
+    #[inline]
+    pub(crate) fn set_holding(&mut self, is_holding: bool) {
+        self.is_holding = is_holding;
+    }
+
+    /// The parcel for answers to thread `target`, with room for one more.
+    #[inline]
+    pub(crate) fn answers(&mut self, target: u16) -> &mut Parcel {
+        if self.is_holding { &mut self.answers[usize::from(target)] } else { self.parcel(target) }
+    }
+
+    /// Lets the answers that were written since the last call wait until the log is durable up to `until`; with `None`
+    /// they may leave.
+    pub(crate) fn hold(&mut self, until: Option<Lsn>) {
+        for target in 0..self.answers.len() {
+            if self.answers[target].is_empty() {
+                continue;
+            }
+            let empty = self.kept.pop().unwrap_or_default();
+            let parcel = std::mem::replace(&mut self.answers[target], empty);
+            match until {
+                Some(until) => self.held.push_back((until, target as u16, parcel)),
+                None => self.sealed.push((target as u16, parcel)),
+            }
+        }
+    }
+
+    /// Lets leave what waits no longer now that the log is durable up to `durable`.
+    pub(crate) fn release(&mut self, durable: Lsn) {
+        while self.held.front().is_some_and(|(until, ..)| *until <= durable) {
+            let (_, target, parcel) = self.held.pop_front().expect("it was just seen");
+            self.sealed.push((target, parcel));
+        }
+    }
+
+    /// Whether answers wait.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// The parcel for thread `target`, with room for one more message.

@@ -15,9 +15,10 @@ use crate::command::table::{Entry, Lookup, Table};
 use crate::frontend::refusal;
 use crate::frontend::resp::{Batch, Request, Run};
 use crate::reactor::connection::{Connections, Pool, State};
+use crate::reactor::held::Held;
 use crate::reactor::holes::Wanted;
 use crate::reactor::limits::OUTPUT_PAUSE_BYTES;
-use crate::router::atomic::Atomics;
+use crate::router::atomic::{AtomicId, Atomics, Needs};
 use crate::router::gather::Gathers;
 use crate::router::locks::Locks;
 use crate::router::parcel::HoleId;
@@ -58,10 +59,14 @@ pub(crate) struct Desk {
     pub locks: Locks,
     /// Locks were released: some that wait may be free.
     pub is_released: bool,
-    /// Memory set aside for atomic commands, in bytes.
-    pub reserved: hashbrown::HashMap<crate::router::atomic::AtomicId, u64>,
+    /// Room set aside for atomic commands.
+    pub reserved: hashbrown::HashMap<AtomicId, Needs>,
     /// Clients whose reply waits for something that takes long.
     pub waits: Vec<Waiting>,
+    /// Replies are held back in this turn until they are durable: by the policy, or because others are.
+    pub is_holding: bool,
+    /// Connections with replies that wait for the log.
+    pub holding: Vec<u32>,
 }
 
 /// A run that was not run to its end.
@@ -103,6 +108,8 @@ impl Desk {
             is_released: false,
             reserved: hashbrown::HashMap::new(),
             waits: Vec::new(),
+            is_holding: false,
+            holding: Vec::new(),
         }
     }
 
@@ -171,6 +178,7 @@ impl Desk {
         let slot = hand.caller.slot.0;
         let connection = self.connections.get(slot);
         if !sink.is_behind {
+            connection.taint_if(sink.buffer.len() > connection.free_bytes);
             let behind = std::mem::take(&mut connection.holes.behind);
             connection.output = std::mem::replace(&mut sink.buffer, behind);
             sink.is_behind = true;
@@ -194,6 +202,7 @@ impl Desk {
             client.last_command = entry.label();
         }
         let connection = self.connections.get(slot);
+        connection.taint_if(!sink.is_behind && sink.buffer.len() > connection.free_bytes);
         let place = if sink.is_behind { &mut connection.holes.behind } else { &mut connection.output };
         let shown = std::mem::replace(place, sink.buffer);
         if !shown.is_empty() {
@@ -326,7 +335,7 @@ impl Desk {
     }
 
     #[cold]
-    fn refuse(&mut self, hand: &Hand, entry: Entry, failure: &Failure, sink: &mut Sink) {
+    pub(crate) fn refuse(&mut self, hand: &Hand, entry: Entry, failure: &Failure, sink: &mut Sink) {
         self.thread.counters.count_rejection(entry.index(), failure.code());
         Reply::new(&mut sink.buffer, hand.caller.protocol).error(failure.text());
     }
@@ -359,6 +368,7 @@ impl Desk {
             return;
         }
         connection.state.insert(State::CLOSING);
+        connection.held = Held::default();
         self.pool.give(std::mem::take(&mut connection.output));
         self.pool.give(std::mem::take(&mut connection.input));
         self.thread.remove_client(ClientSlot(slot));
@@ -396,7 +406,7 @@ impl Desk {
 
     /// Adds up the connections' buffers, which count towards the memory limit.
     pub(crate) fn account(&mut self) {
-        let mut total_bytes = self.reserved.values().sum::<u64>();
+        let mut total_bytes = self.reserved.values().map(|needs| needs.memory_bytes).sum::<u64>();
         for slot in 0..self.connections.slot_count() {
             let connection = self.connections.get(slot);
             if !connection.state.contains(State::OPEN) {

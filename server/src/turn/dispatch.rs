@@ -35,6 +35,9 @@ impl Desk {
         if self.thread.is_monitored {
             self.show_monitors(hand, entry, args);
         }
+        if self.thread.is_loading && !entry.row.flags.contains(Flags::LOADING) {
+            return self.refuse(hand, entry, &Failure::LOADING, sink);
+        }
         if self.thread.shared.shard_count > 1 {
             return self.route(hand, entry, args, owner, sink);
         }
@@ -263,10 +266,12 @@ impl Desk {
             shards,
             locked_count: 0,
             reads,
+            log_bytes: Vec::new(),
             effects: Vec::new(),
             reply: Vec::new(),
             unreserved_count: 0,
-            is_refused: false,
+            refusal: None,
+            unfinished_count: 0,
         });
         self.lock_next(serial);
     }

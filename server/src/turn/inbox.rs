@@ -13,6 +13,15 @@ use crate::router::locks::Waiting;
 use crate::router::parcel::{HoleId, Hop, Message, Parcel, Token};
 use crate::thread::ShardId;
 
+/// Where a reply was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// On this thread, wholly or in part.
+    Here,
+    /// On another, which let it leave when it could.
+    Elsewhere,
+}
+
 impl Desk {
     /// Reads a parcel of thread `source` and does what it says.
     pub(crate) fn read_parcel(&mut self, source: u16, mut parcel: Box<Parcel>, bump: &Bump) {
@@ -23,13 +32,14 @@ impl Desk {
                 Message::Run(hop) => self.run_hop(&hop, &parcel, bump),
                 Message::Reply { token, bytes } => {
                     self.owed_count -= 1;
-                    self.take_answer(token, &parcel.bytes[bytes]);
+                    self.take_answer(token, &parcel.bytes[bytes], Origin::Elsewhere);
                 }
                 Message::Lock(lock) => self.lock_here(lock),
                 Message::Locked(grant) => self.locked(*grant),
-                Message::Reserve { id, bytes } => self.reserve_here(id, bytes),
-                Message::Reserved { id, is_granted } => self.reserved(id, is_granted),
+                Message::Reserve { id, needs } => self.reserve_here(id, needs),
+                Message::Reserved { id, refusal } => self.reserved(id, refusal),
                 Message::Finish(finish) => self.finish_here(&finish),
+                Message::Finished { id } => self.finished(id),
                 Message::Monitor(line) => self.show_line(&parcel.bytes[line]),
             }
         }
@@ -55,7 +65,7 @@ impl Desk {
     #[inline]
     fn run_for(&mut self, caller: Caller, token: Token, entry: Entry, args: Args<'_>) {
         let Desk { thread, post, .. } = self;
-        let parcel = post.parcel(caller.home.0);
+        let parcel = post.answers(caller.home.0);
         let start = parcel.bytes.len();
         let mut reply = Reply::new(&mut parcel.bytes, caller.protocol);
         match token {
@@ -92,7 +102,7 @@ impl Desk {
                     }
                 }
                 self.owed_count -= 1;
-                self.take_answer(token, &bytes);
+                self.take_answer(token, &bytes, Origin::Here);
                 self.pool.give(bytes);
             }
         }
@@ -100,16 +110,16 @@ impl Desk {
 
     /// Puts an answer where it was waited for.
     #[inline]
-    fn take_answer(&mut self, token: Token, bytes: &[u8]) {
+    fn take_answer(&mut self, token: Token, bytes: &[u8], origin: Origin) {
         match token {
-            Token::Hole(hole) => self.fill(hole, bytes),
+            Token::Hole(hole) => self.fill(hole, bytes, origin),
             Token::Part { gather, part } => self.take_part(gather, part, bytes),
         }
     }
 
     /// Fills a connection's hole, if the client is still there.
     #[inline]
-    pub(crate) fn fill(&mut self, hole: HoleId, bytes: &[u8]) {
+    pub(crate) fn fill(&mut self, hole: HoleId, bytes: &[u8], origin: Origin) {
         let Some(connection) = self.connections.get_same(hole.slot, hole.generation) else { return };
         if connection.state.contains(State::CLOSING) {
             return;
@@ -117,7 +127,12 @@ impl Desk {
         if connection.output.capacity() == 0 {
             connection.output = self.pool.take();
         }
+        let start = connection.output.len();
         connection.holes.fill(hole.sequence, bytes, &mut connection.output);
+        let grown_bytes = connection.output.len() - start;
+        // What came whole from a shard that held it back itself need not wait here; replies behind it may have to.
+        let is_settled = origin == Origin::Elsewhere && grown_bytes <= bytes.len();
+        connection.taint_if(grown_bytes > 0 && !is_settled);
         self.unstall |= connection.state.contains(State::STALLED);
         self.limit_output(hole.slot);
         self.mark_dirty(hole.slot);
@@ -132,7 +147,7 @@ impl Desk {
         let mut bytes = self.pool.take();
         let mut reply = Reply::new(&mut bytes, gather.caller.protocol);
         join(&mut self.thread, gather.caller, gather.entry, gather.join, &input, &mut reply);
-        self.fill(gather.hole, &bytes);
+        self.fill(gather.hole, &bytes, Origin::Here);
         self.pool.give(bytes);
     }
 

@@ -12,6 +12,7 @@ mod accept;
 mod arrival;
 mod desk;
 mod dispatch;
+mod durable;
 mod hand;
 mod inbox;
 mod prefetch;

@@ -13,6 +13,8 @@ use super::desk::{Desk, Stop};
 use crate::client::ClientSlot;
 use crate::command::table::table;
 use crate::frontend::resp::{Batch, Input};
+use crate::persist::Pace;
+use crate::persist::sync::Syncs;
 use crate::reactor::connection::State;
 use crate::reactor::limits::{
     ACCEPT_RETRY_MS, ACCOUNT_INTERVAL_MS, ARENA_BYTES_MAX, BACKGROUND_STEPS, HOP_SPIN_NS, IDLE_CHECK_INTERVAL_MS,
@@ -62,6 +64,12 @@ pub(crate) struct Reactor {
     idle_checked_at: Millis,
     config_generation: u64,
     is_stop_told: bool,
+    /// The syncs of the log.
+    pub(super) syncs: Syncs,
+    /// Wishes for durable logs that were there when the last sync ended.
+    pub(super) sync_wish: u64,
+    /// A sync ended that other threads may wait for.
+    pub(super) is_sync_to_tell: bool,
     /// Something is to be done when the sends of this turn are over, so that the next wait must not sleep.
     is_awaiting_sends: bool,
 }
@@ -99,6 +107,9 @@ impl Reactor {
             idle_checked_at: Millis(0),
             config_generation,
             is_stop_told: false,
+            syncs: Syncs::default(),
+            sync_wish: 0,
+            is_sync_to_tell: false,
             is_awaiting_sends: false,
         })
     }
@@ -128,12 +139,17 @@ impl Reactor {
         while !shared.are_all_drained() && now().0 - start.0 < STOP_WAIT_MS {
             self.turn(Sleep::AtMost(Duration::from_millis(1)))?;
             self.desk.is_congested = true;
-            let is_drained = self.desk.owed_count == 0 && !self.desk.connections.is_sending();
+            let is_sending = self.desk.connections.is_sending() || self.desk.post.is_waiting();
+            let is_drained = self.desk.owed_count == 0 && !is_sending;
             if is_drained && !is_counted {
                 is_counted = true;
                 shared.count_drained();
             }
         }
+        while self.syncs.is_in_flight() {
+            self.turn(Sleep::Forever)?;
+        }
+        self.end_log();
         Ok(())
     }
 
@@ -142,6 +158,8 @@ impl Reactor {
         let mut events = std::mem::take(&mut self.events);
         self.wait(sleep, &mut events)?;
         self.desk.thread.begin_turn(now());
+        self.desk.begin_holding();
+        let pace = if events.is_empty() { Pace::Idle } else { Pace::Serving };
         for event in events.drain(..) {
             self.sort(event);
         }
@@ -153,6 +171,7 @@ impl Reactor {
         self.desk.thread.settle();
         self.ring.buffers.recycle();
         self.work();
+        self.persist(pace);
         self.desk.post.send(&mut self.mesh);
         let ring = &mut self.ring;
         self.mesh.flush(|descriptor| ring.wake(descriptor));
@@ -208,7 +227,8 @@ impl Reactor {
     fn sleep(&self) -> Sleep {
         // Room that was found for waiting messages lets stalled connections go on in the next turn.
         let is_relieved = self.desk.is_congested && !self.mesh.is_congested();
-        if self.has_work || self.desk.unstall || self.is_awaiting_sends || is_relieved {
+        let has_work = self.has_work || self.desk.thread.persist.has_work();
+        if has_work || self.desk.unstall || self.is_awaiting_sends || is_relieved {
             return Sleep::No;
         }
         let thread = &self.desk.thread;
@@ -219,6 +239,9 @@ impl Reactor {
             && let Some(end) = thread.pause.end(now)
         {
             at_most(end);
+        }
+        if let Some(at) = thread.shard.log().and_then(|log| self.syncs.due_at(log, thread.config.appendfsync)) {
+            at_most(at);
         }
         if let Some(deadline) = self.desk.next_deadline() {
             at_most(deadline);
@@ -255,6 +278,19 @@ impl Reactor {
         self.desk.unstall |= was_congested && !self.desk.is_congested;
     }
 
+    /// Sees to the log, once the turn has made all its changes and before anything leaves.
+    #[inline]
+    fn persist(&mut self, pace: Pace) {
+        if self.desk.is_holding {
+            self.desk.hold();
+        }
+        let is_held = !self.desk.locks.is_idle();
+        let Thread { persist, shard, config, .. } = &mut self.desk.thread;
+        persist.is_held = is_held;
+        persist.end_turn(shard, config, pace);
+        self.begin_sync();
+    }
+
     /// Work of the shard and of the clock.
     fn work(&mut self) {
         let thread = &mut self.desk.thread;
@@ -287,6 +323,9 @@ impl Reactor {
             self.config_generation = generation;
             self.tell_all();
         }
+        if std::mem::take(&mut self.is_sync_to_tell) {
+            self.tell_all();
+        }
         if self.desk.thread.shared.is_stopping() && !self.is_stop_told {
             self.is_stop_told = true;
             self.tell_all();
@@ -315,6 +354,7 @@ impl Reactor {
                 self.accept_failed(listener, error, is_armed);
             }
             Event::Closed { slot } => self.desk.connections.free(slot),
+            Event::Synced { tag, error } => self.synced(tag, error),
             Event::Woken => {}
         }
     }

@@ -5,12 +5,13 @@
 use locksley_wire::resp::Reply;
 
 use super::desk::Desk;
-use crate::command::effect::Effect;
+use super::inbox::Origin;
+use crate::command::effect::{Effect, log_bytes};
 use crate::command::execute::conclude;
 use crate::command::failure::Failure;
 use crate::command::row::{DecideInput, PlanRead, Run};
 use crate::reactor::connection::State;
-use crate::router::atomic::{AtomicFinish, AtomicGrant, AtomicId, AtomicLock, EntryCopy, into_owned};
+use crate::router::atomic::{Atomic, AtomicFinish, AtomicGrant, AtomicId, AtomicLock, EntryCopy, Needs, into_owned};
 use crate::router::locks::Waiting;
 use crate::router::parcel::Message;
 use crate::router::route::owner;
@@ -40,7 +41,11 @@ impl Desk {
             };
             (key.planned, entry.map(|entry| EntryCopy::new(&entry, key.read)))
         };
-        let grant = AtomicGrant { id: lock.id, reads: lock.keys.iter().map(read).collect() };
+        // One that was on its way when the shard began to be filled holds its keys like any other, so that it ends.
+        let is_loading = self.thread.is_loading;
+        let reads = if is_loading { Vec::new() } else { lock.keys.iter().map(read).collect() };
+        let log_bytes = self.set_log_aside(lock.id);
+        let grant = AtomicGrant { id: lock.id, reads, log_bytes, is_loading };
         if self.is_home(grant.id.home) {
             self.locked(grant);
         } else {
@@ -48,29 +53,76 @@ impl Desk {
         }
     }
 
-    /// Sets memory aside for an atomic command.
-    pub(crate) fn reserve_here(&mut self, id: AtomicId, bytes: u64) {
-        let is_granted = self.thread.shard.reserve(bytes, self.thread.now).is_ok();
-        if is_granted {
-            self.reserved.insert(id, bytes);
+    /// Sets aside as much of the log as a small command takes, if that is there; says how much.
+    fn set_log_aside(&mut self, id: AtomicId) -> u64 {
+        if self.thread.shard.log().is_none() {
+            return u64::MAX;
         }
+        let log_bytes = LOG_BYTES_GRANTED + LOG_BYTES_SPARE;
+        if !self.thread.shard.has_log_room(log_bytes + self.thread.log_reserved_bytes) {
+            return 0;
+        }
+        self.set_aside(id, Needs { memory_bytes: 0, log_bytes });
+        LOG_BYTES_GRANTED
+    }
+
+    fn set_aside(&mut self, id: AtomicId, needs: Needs) {
+        self.thread.log_reserved_bytes += needs.log_bytes;
+        self.reserved.insert(id, needs);
+    }
+
+    /// Sets room aside for what an atomic command is going to write.
+    pub(crate) fn reserve_here(&mut self, id: AtomicId, needs: Needs) {
+        self.give_back(id);
+        let needs = Needs { log_bytes: needs.log_bytes + LOG_BYTES_SPARE, ..needs };
+        let reserved = self.reserve(needs);
+        if reserved.is_ok() {
+            self.set_aside(id, needs);
+        }
+        let refusal = reserved.err().map(Box::new);
         if self.is_home(id.home) {
-            self.reserved(id, is_granted);
+            self.reserved(id, refusal);
         } else {
-            self.post.push(id.home.0, Message::Reserved { id, is_granted });
+            self.post.push(id.home.0, Message::Reserved { id, refusal });
+        }
+    }
+
+    fn reserve(&mut self, needs: Needs) -> Result<(), Failure> {
+        if needs.memory_bytes > 0 {
+            self.thread.shard.reserve(needs.memory_bytes, self.thread.now)?;
+        }
+        self.thread.ensure_log_room(needs.log_bytes)
+    }
+
+    /// Takes back what was set aside for a command.
+    fn give_back(&mut self, id: AtomicId) {
+        if let Some(needs) = self.reserved.remove(&id) {
+            self.thread.log_reserved_bytes -= needs.log_bytes;
         }
     }
 
     /// Carries out what was decided and lets go of the keys.
+    ///
+    /// # Panics
+    /// When the shard refuses: other shards may have made their part, so there is no way back.
     pub(crate) fn finish_here(&mut self, finish: &AtomicFinish) {
-        self.reserved.remove(&finish.id);
-        for effect in &finish.effects {
-            if let Err(refusal) = effect.apply(&mut self.thread.shard, self.thread.now) {
-                tracing::error!("a change that was decided on could not be made: {refusal:?}");
-            }
+        self.give_back(finish.id);
+        if !finish.effects.is_empty() {
+            let room = self.thread.ensure_log_room(log_bytes(&finish.effects, &self.thread.shard));
+            assert!(room.is_ok(), "room in the log was set aside for what was decided on: {room:?}");
+            let applied = self.thread.apply_decided(&finish.effects);
+            assert!(applied.is_ok(), "a change that was decided on could not be made: {applied:?}");
         }
         self.locks.release(finish.id);
         self.is_released = true;
+        if !finish.is_awaited {
+            return;
+        }
+        if self.is_home(finish.id.home) {
+            self.finished(finish.id);
+        } else {
+            self.post.answers(finish.id.home.0).messages.push(Message::Finished { id: finish.id });
+        }
     }
 
     // Steps at the client's thread.
@@ -93,6 +145,10 @@ impl Desk {
         for (planned, read) in grant.reads {
             atomic.reads[planned] = read;
         }
+        atomic.log_bytes.push(grant.log_bytes);
+        if grant.is_loading {
+            atomic.refusal = Some(Failure::LOADING);
+        }
         atomic.locked_count += 1;
         if atomic.locked_count < atomic.shards.len() {
             self.lock_next(serial);
@@ -112,7 +168,10 @@ impl Desk {
         let mut bytes = Vec::new();
         let mut reply = Reply::new(&mut bytes, atomic.caller.protocol);
         let Run::Atomic { decide, .. } = &atomic.entry.row.run else { unreachable!("only these are under way") };
-        let outcome = decide(&input, &mut effects, &mut reply).and_then(|()| check_lengths(&effects));
+        let outcome = match atomic.refusal.take() {
+            Some(failure) => Err(failure),
+            None => decide(&input, &mut effects, &mut reply).and_then(|()| check_lengths(&effects)),
+        };
         if outcome.is_err() {
             effects.clear();
             reply.truncate(0);
@@ -133,63 +192,98 @@ impl Desk {
         self.reserve_all(id);
     }
 
-    /// With a memory limit, asks all shards that will write whether they can; without, finishes.
+    /// With a memory limit, or where more of the log is needed than was set aside, asks the shards that will write
+    /// whether they can; else finishes.
     fn reserve_all(&mut self, id: AtomicId) {
+        let has_limit = self.thread.config.maxmemory != 0;
+        let is_logged = self.thread.config.appendonly;
         let atomic = self.atomics.get_mut(id.serial);
-        let needs: Vec<(u16, u64)> = atomic
+        let granted = atomic.log_bytes.iter();
+        let needs: Vec<(u16, Needs)> = atomic
             .effects
             .iter()
-            .map(|(shard, effects)| (*shard, effects.iter().map(Effect::memory_bytes).sum::<u64>()))
-            .filter(|(_, bytes)| *bytes > 0)
+            .zip(granted)
+            .map(|((shard, effects), granted)| (*shard, Needs::of(effects, is_logged), *granted))
+            .filter(|(_, needs, granted)| has_limit && needs.memory_bytes > 0 || needs.log_bytes > *granted)
+            .map(|(shard, needs, _)| (shard, needs))
             .collect();
-        if self.thread.config.maxmemory == 0 || needs.is_empty() {
+        if needs.is_empty() {
             return self.finish_all(id);
         }
         atomic.unreserved_count = needs.len();
-        for (shard, bytes) in needs {
+        for (shard, needs) in needs {
             if shard == self.thread.id.0 {
-                self.reserve_here(id, bytes);
+                self.reserve_here(id, needs);
             } else {
-                self.post.push(shard, Message::Reserve { id, bytes });
+                self.post.push(shard, Message::Reserve { id, needs });
             }
         }
     }
 
-    /// A shard said whether it has the memory.
-    pub(crate) fn reserved(&mut self, id: AtomicId, is_granted: bool) {
+    /// A shard has set room aside, or said why not.
+    pub(crate) fn reserved(&mut self, id: AtomicId, refusal: Option<Box<Failure>>) {
         let atomic = self.atomics.get_mut(id.serial);
-        atomic.is_refused |= !is_granted;
+        atomic.refusal = atomic.refusal.take().or(refusal.map(|refusal| *refusal));
         atomic.unreserved_count -= 1;
         if atomic.unreserved_count == 0 {
             self.finish_all(id);
         }
     }
 
-    /// Sends every shard its changes, and the client its reply.
+    /// Sends every shard its changes, and the client its reply, unless that has to wait until they are logged.
     fn finish_all(&mut self, id: AtomicId) {
         let mut atomic = self.atomics.remove(id.serial);
-        if atomic.is_refused {
+        if let Some(failure) = atomic.refusal.take() {
             atomic.reply.clear();
-            let failure = Failure::OUT_OF_MEMORY;
             self.thread.counters.count_failure(atomic.entry.index(), failure.code());
             Reply::new(&mut atomic.reply, atomic.caller.protocol).error(failure.text());
             atomic.effects.iter_mut().for_each(|(_, effects)| effects.clear());
         }
-        for (shard, effects) in std::mem::take(&mut atomic.effects) {
-            let finish = AtomicFinish { id, effects };
+        let is_awaited = self.thread.config.appendonly;
+        let effects = std::mem::take(&mut atomic.effects);
+        atomic.unfinished_count = effects.len();
+        let hole = atomic.hole;
+        if let Some(connection) = self.connections.get_same(hole.slot, hole.generation) {
+            connection.state.remove(State::HELD);
+        }
+        // The next request may run: it reaches every shard after the changes do.
+        self.unstall = true;
+        if is_awaited {
+            self.atomics.put_back(id.serial, atomic);
+        } else {
+            self.answer_atomic(&atomic);
+        }
+        for (shard, effects) in effects {
+            let finish = AtomicFinish { id, effects, is_awaited };
             if shard == self.thread.id.0 {
                 self.finish_here(&finish);
             } else {
                 self.post.push(shard, Message::Finish(Box::new(finish)));
             }
         }
-        self.owed_count -= 1;
-        if let Some(connection) = self.connections.get_same(atomic.hole.slot, atomic.hole.generation) {
-            connection.state.remove(State::HELD);
+    }
+
+    /// The changes of one shard are made and logged.
+    pub(crate) fn finished(&mut self, id: AtomicId) {
+        let atomic = self.atomics.get_mut(id.serial);
+        atomic.unfinished_count -= 1;
+        if atomic.unfinished_count == 0 {
+            let atomic = self.atomics.remove(id.serial);
+            self.answer_atomic(&atomic);
         }
-        self.fill(atomic.hole, &atomic.reply);
+    }
+
+    fn answer_atomic(&mut self, atomic: &Atomic) {
+        self.owed_count -= 1;
+        self.fill(atomic.hole, &atomic.reply, Origin::Here);
     }
 }
+
+/// Bytes of the log that are set aside with the lock of a shard's keys.
+const LOG_BYTES_GRANTED: u64 = 64 * 1024;
+
+/// Bytes that are set aside besides: removals by expiry and eviction do not ask, and go on until the changes are made.
+const LOG_BYTES_SPARE: u64 = 64 * 1024;
 
 /// Refuses changes that no shard would take.
 fn check_lengths(effects: &[Effect<'_>]) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use locksley_wire::resp::Reply;
 
 use super::desk::Desk;
 use super::hand::{Hand, Sink};
+use super::inbox::Origin;
 use crate::command::context::{Caller, Context};
 use crate::command::execute::{begin_wait, conclude};
 use crate::command::row::Args;
@@ -87,7 +88,7 @@ impl Desk {
         if let Some(connection) = self.connections.get_same(hole.slot, hole.generation) {
             connection.state.remove(State::HELD);
         }
-        self.fill(*hole, &bytes);
+        self.fill(*hole, &bytes, Origin::Here);
         self.pool.give(bytes);
         self.obey();
     }

@@ -8,6 +8,7 @@ use locksley_wire::resp::Reply;
 
 use super::field::{Field, Overflow, Window};
 use crate::command::context::Context;
+use crate::command::execute::request_log_bytes;
 use crate::command::failure::Failure;
 use crate::command::number::integer;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
@@ -71,7 +72,13 @@ fn bitfield(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     let (count, write_end) = survey(context, args)?;
     match write_end {
         None => read(context, args, count, reply),
-        Some(end) => write(context, args, count, end, reply),
+        Some(end) => {
+            let log_bytes = context.shard().log().map_or(0, |_| request_log_bytes(args));
+            context.shard().begin_group(log_bytes)?;
+            let outcome = write(context, args, count, end, reply);
+            context.shard().commit();
+            outcome
+        }
     }
 }
 

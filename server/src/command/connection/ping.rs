@@ -20,7 +20,9 @@ pub(super) static PING: Command = Command {
     run: Run::Home(ping),
 };
 
-fn ping(_: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+fn ping(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    // Whoever watches over the server by this command is to learn that it takes no writes.
+    context.thread.check_log()?;
     match args {
         [_] => reply.simple("PONG"),
         [_, message] => reply.bulk(message),

@@ -9,7 +9,7 @@ use locksley_wire::resp::Reply;
 
 use super::rename::put_entry;
 use crate::command::context::Context;
-use crate::command::effect::Effect;
+use crate::command::effect::{Effect, apply_all, log_bytes};
 use crate::command::failure::Failure;
 use crate::command::number::database;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
@@ -47,8 +47,10 @@ fn move_db(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
             return Ok(());
         }
     };
-    put.apply(context.shard(), now)?;
-    Effect::Delete { db: context.caller.db, key: Cow::Borrowed(args[1]) }.apply(context.shard(), now)?;
+    let effects = [put, Effect::Delete { db: context.caller.db, key: Cow::Borrowed(args[1]) }];
+    let log_bytes = log_bytes(&effects, context.shard());
+    context.thread.ensure_log_room(log_bytes)?;
+    apply_all(&effects, context.shard(), now)?;
     reply.integer(1);
     Ok(())
 }

@@ -1,0 +1,173 @@
+//! When the log of a shard is made durable, and what the disk said.
+//!
+//! The thread's own ring does the work (`IORING_OP_FSYNC`), so that the shard goes on serving meanwhile; one file is
+//! being synced at a time. A sync of the log is one or more files in the order [`Log::begin_sync`] names them.
+//!
+//! ```text
+//!            due                 all files synced
+//!   idle ───────────▶ in flight ─────────────────▶ idle: durable up to the number it began with
+//!                       │ error
+//!                       ▼
+//!                    the process ends
+//! ```
+//!
+//! | policy | due |
+//! |---|---|
+//! | `always` | whenever something was appended |
+//! | `everysec` | the same, but a second after the last sync began |
+//! | `no` | when a segment is finished |
+//! | any | when somebody asked for it, or replies wait for it |
+//!
+//! Invariants:
+//! - Nothing is said to be durable before every sync it needs has succeeded.
+//! - After a failed sync there is never a second one: the kernel may have dropped the pages it could not write, and
+//!   would report success.
+//!
+//! Source: fsync(2); Rebello and others, "Can Applications Recover from fsync Failures?" (USENIX ATC 2020).
+
+use std::collections::VecDeque;
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use locksley_engine::wal::Log;
+use locksley_engine::{Lsn, Millis};
+use rustix::io::Errno;
+
+use crate::config::FsyncPolicy;
+
+/// Milliseconds between the beginnings of two syncs under `appendfsync everysec`.
+const INTERVAL_MS: u64 = 1_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Syncs {
+    in_flight: Option<InFlight>,
+    /// When the last sync began.
+    began_at: Millis,
+    /// The generation and segment that were being written then.
+    last: (u64, u64),
+    /// Requests that were there when the last sync began.
+    answered_count: u64,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    /// The segment that is being synced.
+    sequence: u64,
+    /// The segments to be synced after it.
+    left: VecDeque<u64>,
+    /// Up to where the log will be durable.
+    durable: Lsn,
+    start: Instant,
+}
+
+/// Why a log may have to be synced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wants {
+    /// `appendfsync`.
+    pub policy: FsyncPolicy,
+    /// Whether replies wait for it, whatever the policy is now.
+    pub is_awaited: bool,
+    /// How often somebody asked for all logs to be durable.
+    pub request_count: u64,
+}
+
+/// What follows from a segment's being synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The segment of this number is to be synced next.
+    Next(u64),
+    /// The log is durable.
+    Durable {
+        /// Up to where.
+        lsn: Lsn,
+        /// How long it took, in microseconds.
+        micros: u64,
+    },
+}
+
+impl Syncs {
+    /// Whether a sync is in flight.
+    #[inline]
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// Begins to sync `log` if that is due at `now`; says which segment comes first.
+    #[inline]
+    pub(crate) fn begin(&mut self, log: &mut Log, wants: Wants, now: Millis) -> Option<u64> {
+        if self.in_flight.is_some() || !log.needs_sync() || !self.is_due(log, wants, now) {
+            return None;
+        }
+        self.answered_count = wants.request_count;
+        self.began_at = now;
+        let (durable, sequences) = log.begin_sync();
+        let mut left: VecDeque<u64> = sequences.into();
+        self.last = (log.options().origin.generation, *left.back().expect(SEGMENT));
+        let sequence = left.pop_front().expect(SEGMENT);
+        self.in_flight = Some(InFlight { sequence, left, durable, start: Instant::now() });
+        Some(sequence)
+    }
+
+    /// When a sync is due that only waits for its time.
+    pub(crate) fn due_at(&self, log: &Log, policy: FsyncPolicy) -> Option<Millis> {
+        let is_waiting = policy == FsyncPolicy::EverySecond && self.in_flight.is_none() && log.needs_sync();
+        is_waiting.then_some(Millis(self.began_at.0 + INTERVAL_MS))
+    }
+
+    /// The segment with the low bits `tag` of its number is synced; the caller has seen to it that a failure ends the
+    /// process ([`fail`]).
+    ///
+    /// # Panics
+    /// When that is not the one in flight.
+    pub(crate) fn ended(&mut self, tag: u32) -> Step {
+        let mut in_flight = self.in_flight.take().expect("what ended was in flight");
+        assert_eq!(in_flight.sequence as u32, tag, "one segment is being synced at a time");
+        if let Some(next) = in_flight.left.pop_front() {
+            self.in_flight = Some(InFlight { sequence: next, ..in_flight });
+            return Step::Next(next);
+        }
+        let InFlight { durable, start, .. } = in_flight;
+        Step::Durable { lsn: durable, micros: start.elapsed().as_micros() as u64 }
+    }
+
+    /// Whether what is not durable has to become so now.
+    fn is_due(&self, log: &mut Log, wants: Wants, now: Millis) -> bool {
+        if wants.is_awaited || wants.request_count != self.answered_count {
+            return true;
+        }
+        match wants.policy {
+            FsyncPolicy::Always => true,
+            FsyncPolicy::EverySecond => now.0.abs_diff(self.began_at.0) >= INTERVAL_MS,
+            FsyncPolicy::No => {
+                let generation = log.options().origin.generation;
+                log.current_mut().is_some_and(|segment| (generation, segment.sequence) > self.last)
+            }
+        }
+    }
+}
+
+const SEGMENT: &str = "what is not durable lies in a segment";
+
+/// Makes all of a log durable that ended, and waits for it; ends the process if that fails. No sync of the log may be
+/// in flight: if that one failed, this one might not be told.
+pub(crate) fn finish<'f>(log: &mut Log, file: impl Fn(u64) -> BorrowedFd<'f>) {
+    if log.last_lsn() > log.durable_lsn() {
+        let (durable, sequences) = log.begin_sync();
+        for sequence in sequences {
+            rustix::fs::fdatasync(file(sequence)).unwrap_or_else(|error| fail(error));
+        }
+        log.end_sync(durable);
+    }
+}
+
+/// Ends the process because the log cannot be made durable: nothing may be acknowledged any more, and asking again
+/// would get a yes that means nothing.
+pub(crate) fn fail(error: Errno) -> ! {
+    let text = std::io::Error::from(error);
+    tracing::error!(
+        "the log could not be made durable ({text}): what was acknowledged since the last sync may be lost with the \
+         power; exiting, because a second attempt could report success for data that is gone"
+    );
+    std::process::exit(1);
+}
