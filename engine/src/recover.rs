@@ -16,9 +16,14 @@
 //! the files of few old shards, since the slots of a shard are one range. Loaders know nothing of each other.
 
 mod directory;
+mod fault;
 mod loader;
+mod log;
 mod plan;
+mod ranges;
 
 pub use directory::{generation_path, log_path, snapshot_file_path, snapshot_path, snapshot_temporary_path};
-pub use loader::{Fault, Loaded, Loader, LoaderOptions, LogEnd, Step, end_log};
-pub use plan::{GenerationFiles, LogFiles, Plan, PlanFault, SnapshotFiles, plan};
+pub use fault::Fault;
+pub use loader::{Loaded, Loader, LoaderOptions, Step};
+pub use log::{LogEnd, LogReader, end_log};
+pub use plan::{GenerationFiles, LogFiles, Plan, PlanFault, SegmentFile, SnapshotFile, SnapshotFiles, plan};

@@ -40,5 +40,5 @@ pub use block::{BLOCK_BYTES_TARGET, Block, FileHeader, Footer, seal};
 pub use buffer::Buffer;
 pub use fault::SnapshotFault;
 pub use item::Item;
-pub use reader::{BlockPlace, SnapshotReader};
+pub use reader::{BlockPlace, Bookmark, SnapshotReader};
 pub use walk::{Progress, SnapshotOptions, Walk};

@@ -26,9 +26,9 @@ mod face;
 mod local;
 mod lock;
 mod mapping;
+pub(crate) mod sync;
 #[cfg(test)]
 mod testing;
-pub(crate) mod sync;
 
 pub(crate) use face::{Persist, Reload, ShardFace, Status, Ticket};
 pub(crate) use local::{Local, Pace};

@@ -29,6 +29,16 @@ pub enum SnapshotFault {
     },
 }
 
+impl SnapshotFault {
+    /// Where it is, in bytes from the file's beginning.
+    pub fn offset(&self) -> u64 {
+        match *self {
+            SnapshotFault::Head | SnapshotFault::Version { .. } => 0,
+            SnapshotFault::Block { offset } | SnapshotFault::Item { offset } | SnapshotFault::Foot { offset } => offset,
+        }
+    }
+}
+
 impl fmt::Display for SnapshotFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -27,6 +27,22 @@ pub struct BlockPlace {
     pub item_count: u32,
 }
 
+/// A place between two blocks, to go on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bookmark {
+    offset: usize,
+    number: u64,
+    item_count: u64,
+    has_skipped: bool,
+}
+
+impl Bookmark {
+    /// Where it is, in bytes from the file's beginning.
+    pub fn offset(&self) -> u64 {
+        self.offset as u64
+    }
+}
+
 /// Reads the items of one file in order.
 pub struct SnapshotReader<'a> {
     file: &'a [u8],
@@ -68,6 +84,22 @@ impl<'a> SnapshotReader<'a> {
             fault: None,
             has_skipped: false,
         })
+    }
+
+    /// A reader that goes on in `file` where another stood.
+    ///
+    /// # Errors
+    /// When the head is no head.
+    pub fn resume(file: &'a [u8], bookmark: Bookmark) -> Result<SnapshotReader<'a>, SnapshotFault> {
+        let Bookmark { offset, number, item_count, has_skipped } = bookmark;
+        Ok(SnapshotReader { offset, number, item_count, has_skipped, ..SnapshotReader::new(file)? })
+    }
+
+    /// Where reading stands, if that is between two blocks.
+    pub fn bookmark(&self) -> Option<Bookmark> {
+        let Self { offset, number, item_count, has_skipped, .. } = *self;
+        let is_between = self.items_left == 0 && self.fault.is_none() && self.footer.is_none();
+        is_between.then_some(Bookmark { offset, number, item_count, has_skipped })
     }
 
     /// What the head says.
