@@ -5,6 +5,7 @@ mod client;
 mod command;
 mod config;
 mod frontend;
+mod inspect;
 mod limits;
 mod observe;
 mod pause;

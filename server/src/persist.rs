@@ -30,5 +30,6 @@ pub(crate) mod sync;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use disk::Files;
 pub(crate) use face::{Persist, Reload, ShardFace, Status, Ticket};
 pub(crate) use local::{Local, Pace};

@@ -6,6 +6,7 @@ mod listen;
 mod log;
 mod probe;
 
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::sync::{Arc, Barrier};
@@ -19,6 +20,7 @@ use signal_hook::iterator::Signals;
 
 use crate::command::table::table;
 use crate::config::command_line::{self, Request, Serve};
+use crate::inspect;
 use crate::reactor::mesh::{Bells, mesh};
 use crate::reactor::ring::ring_all;
 use crate::thread::{ShardId, Shared, Thread};
@@ -26,7 +28,11 @@ use crate::turn::{Reactor, ReactorOptions};
 
 /// Runs the server; returns when it has stopped.
 pub(crate) fn run() -> ExitCode {
-    let outcome = match command_line::read(std::env::args_os()) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(code) = inspect::run(&words) {
+        return code;
+    }
+    let outcome = match command_line::read(words) {
         Ok(Request::Serve(serve)) => start(*serve),
         Ok(Request::Print(text)) => {
             print!("{text}");

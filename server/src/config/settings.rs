@@ -87,7 +87,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     Setting {
         name: "appendfsync",
         kind: Kind::Choice {
-            names: || vec!["always", "everysec", "no"],
+            names: || vec!["everysec", "always", "no"],
             get: |config| match config.appendfsync {
                 FsyncPolicy::Always => "always",
                 FsyncPolicy::EverySecond => "everysec",
