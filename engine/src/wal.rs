@@ -22,11 +22,13 @@ mod frame;
 mod log;
 mod reader;
 mod record;
+mod search;
 mod segment;
 #[cfg(test)]
 mod tests;
 
 pub use log::{Finished, Log, LogOptions, Segment};
-pub use reader::{Beyond, SegmentReader, Stop};
+pub use reader::{SegmentReader, Stop};
 pub use record::{Body, Record, Removal, end_frame};
+pub use search::Beyond;
 pub use segment::{HeaderFault, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES, SegmentHeader};

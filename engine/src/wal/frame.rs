@@ -147,20 +147,33 @@ impl Head {
 /// Makes a frame valid: everything else of it is written.
 #[inline]
 pub(super) fn seal(frame: &mut [u8], seed: u32) {
-    let checksum = checksum(frame, seed);
+    let (stored, summed) = frame.split_first_chunk_mut().expect("a frame has a head");
+    let checksum = checksum(summed, seed);
     // The compiler must not store the checksum earlier; the processor's order is seen by nobody else, since the
     // kernel keeps what was stored before the process was killed.
     compiler_fence(Ordering::Release);
-    frame[..LENGTH_OFFSET].copy_from_slice(&checksum.to_le_bytes());
+    *stored = checksum.to_le_bytes();
 }
 
 /// The frame at `offset` of a segment, if there is an intact one.
 #[inline]
 pub(super) fn read(segment: &[u8], offset: usize, seed: u32) -> Option<Frame<'_>> {
     let (frame, head) = candidate(segment, offset)?;
-    let stored = u32::from_le_bytes(*frame.first_chunk().expect("a frame has a head"));
-    let length = length_at(frame);
-    (checksum(frame, seed) == stored).then(|| Frame { head, bytes: &frame[..length], padded_bytes: frame.len() })
+    is_intact(frame, seed).then(|| Frame { head, bytes: &frame[..length(frame)], padded_bytes: frame.len() })
+}
+
+/// Whether a frame has the checksum that it states.
+#[inline]
+pub(super) fn is_intact(frame: &[u8], seed: u32) -> bool {
+    let (stored, summed) = split_checksum(frame);
+    checksum(summed, seed) == stored
+}
+
+/// The checksum that a frame states, and what it is over.
+#[inline]
+pub(super) fn split_checksum(frame: &[u8]) -> (u32, &[u8]) {
+    let (stored, summed) = frame.split_first_chunk().expect("a frame has a head");
+    (u32::from_le_bytes(*stored), summed)
 }
 
 /// The bytes at `offset` of a segment, zeros included, and the head, if these may be a frame as far as can be told
@@ -169,7 +182,7 @@ pub(super) fn read(segment: &[u8], offset: usize, seed: u32) -> Option<Frame<'_>
 pub(super) fn candidate(segment: &[u8], offset: usize) -> Option<(&[u8], Head)> {
     let rest = segment.get(offset..)?;
     let head = rest.first_chunk::<FRAME_HEAD_BYTES>()?;
-    let length = length_at(rest);
+    let length = length(rest);
     if !(FRAME_HEAD_BYTES..=FRAME_BYTES_MAX).contains(&length) {
         return None;
     }
@@ -180,14 +193,14 @@ pub(super) fn candidate(segment: &[u8], offset: usize) -> Option<(&[u8], Head)> 
 
 /// The length that a frame's head states. `frame` begins with a head.
 #[inline]
-fn length_at(frame: &[u8]) -> usize {
+pub(super) fn length(frame: &[u8]) -> usize {
     u32::from_le_bytes(*frame[LENGTH_OFFSET..].first_chunk().expect("a frame has a head")) as usize
 }
 
 #[inline]
-fn checksum(frame: &[u8], seed: u32) -> u32 {
+fn checksum(summed: &[u8], seed: u32) -> u32 {
     let mut checksum = crc32fast::Hasher::new_with_initial(seed);
-    checksum.update(&frame[LENGTH_OFFSET..]);
+    checksum.update(summed);
     checksum.finalize()
 }
 

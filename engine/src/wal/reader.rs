@@ -19,7 +19,8 @@
 
 use crate::lsn::Lsn;
 use crate::wal::frame::{self, FRAME_HEAD_BYTES, Frame, Head, flag, kind};
-use crate::wal::record::{self, Body, RECORD_BYTES_MAX, Record};
+use crate::wal::record::{self, RECORD_BYTES_MAX, Record};
+use crate::wal::search::{Beyond, search};
 use crate::wal::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, is_zero};
 
 /// Why a reader stopped.
@@ -36,15 +37,6 @@ pub enum Stop {
         /// Where it begins.
         offset: u64,
     },
-}
-
-/// What was found behind the place where a reader stopped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Beyond {
-    /// Intact frames of this segment with the expected number or a higher one.
-    pub frame_count: u64,
-    /// The highest number that a mark among them says is durable.
-    pub marked: Lsn,
 }
 
 /// Reads the records of one segment after another.
@@ -159,23 +151,8 @@ impl<'a> SegmentReader<'a> {
 
     /// Looks behind the place where the reader stopped, at every multiple of 8 bytes, for frames of this segment.
     pub fn beyond(&self) -> Beyond {
-        let mut beyond = Beyond::default();
-        let mut position = self.position;
-        while position < self.segment.len() {
-            match frame::read(self.segment, position, self.seed) {
-                Some(frame) if frame.head.lsn >= self.expected => {
-                    beyond.frame_count += 1;
-                    if let Some(Record { body: Body::Mark { durable }, .. }) =
-                        record::parse(frame.head, &frame.bytes[FRAME_HEAD_BYTES..])
-                    {
-                        beyond.marked = beyond.marked.max(durable);
-                    }
-                    position += frame.padded_bytes;
-                }
-                _ => position += frame::FRAME_ALIGN,
-            }
-        }
-        beyond
+        let rest = self.segment.get(self.position..).unwrap_or_default();
+        search(rest, self.seed, self.expected)
     }
 
     /// What a record that goes on in the next segment has of its bytes so far; empty if none does. Of use only if
@@ -223,7 +200,7 @@ impl<'a> SegmentReader<'a> {
     /// Why the frame at `position` is none.
     fn judge(&self) -> Stop {
         let offset = self.position as u64;
-        if is_zero(&self.segment[self.position.min(self.segment.len())..]) {
+        if is_zero(self.segment.get(self.position..).unwrap_or_default()) {
             Stop::Clean { offset }
         } else {
             Stop::Broken { offset }
