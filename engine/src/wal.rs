@@ -25,6 +25,8 @@ mod record;
 mod search;
 mod segment;
 #[cfg(test)]
+mod sweep;
+#[cfg(test)]
 mod tests;
 
 pub use log::{Finished, Log, LogOptions, Segment};
