@@ -44,8 +44,6 @@ pub(crate) struct Syncs {
     in_flight: Option<InFlight>,
     /// When the last sync began.
     began_at: Millis,
-    /// The generation and segment that were being written then.
-    last: (u64, u64),
     /// Requests that were there when the last sync began.
     answered_count: u64,
 }
@@ -103,8 +101,7 @@ impl Syncs {
         self.began_at = now;
         let (durable, sequences) = log.begin_sync();
         let mut left: VecDeque<u64> = sequences.into();
-        self.last = (log.options().origin.generation, *left.back().expect(SEGMENT));
-        let sequence = left.pop_front().expect(SEGMENT);
+        let sequence = left.pop_front().expect("what is not durable lies in a segment");
         self.in_flight = Some(InFlight { sequence, left, durable, start: Instant::now() });
         Some(sequence)
     }
@@ -132,22 +129,17 @@ impl Syncs {
     }
 
     /// Whether what is not durable has to become so now.
-    fn is_due(&self, log: &mut Log, wants: Wants, now: Millis) -> bool {
+    fn is_due(&self, log: &Log, wants: Wants, now: Millis) -> bool {
         if wants.is_awaited || wants.request_count != self.answered_count {
             return true;
         }
         match wants.policy {
             FsyncPolicy::Always => true,
             FsyncPolicy::EverySecond => now.0.abs_diff(self.began_at.0) >= INTERVAL_MS,
-            FsyncPolicy::No => {
-                let generation = log.options().origin.generation;
-                log.current_mut().is_some_and(|segment| (generation, segment.sequence) > self.last)
-            }
+            FsyncPolicy::No => log.needs_finished_sync(),
         }
     }
 }
-
-const SEGMENT: &str = "what is not durable lies in a segment";
 
 /// Makes all of a log durable that ended, and waits for it; ends the process if that fails. No sync of the log may be
 /// in flight: if that one failed, this one might not be told.
@@ -170,4 +162,99 @@ pub(crate) fn fail(error: Errno) -> ! {
          power; exiting, because a second attempt could report success for data that is gone"
     );
     std::process::exit(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use locksley_engine::Origin;
+    use locksley_engine::disk::SegmentMemory;
+    use locksley_engine::wal::{Body, LogOptions, Segment};
+
+    use super::*;
+
+    struct Memory(Vec<u8>);
+
+    impl SegmentMemory for Memory {
+        fn bytes_mut(&mut self) -> &mut [u8] {
+            &mut self.0
+        }
+    }
+
+    const SEGMENT_BYTES: usize = 64 * 1024;
+
+    /// A log of three segments, of which the first is written.
+    fn log() -> Log {
+        let origin = Origin { generation: 1, shard: 0, shard_count: 1 };
+        let segment_bytes = SEGMENT_BYTES as u64;
+        let mut log = Log::new(LogOptions { origin, needs_snapshot: false, segment_bytes, first_lsn: Lsn(1) });
+        for sequence in 0..3 {
+            log.install(Segment { sequence, memory: Box::new(Memory(vec![0; SEGMENT_BYTES])) });
+        }
+        log
+    }
+
+    fn append(log: &mut Log) {
+        log.append(log.last_lsn().next(), false, &Body::Flush { db: None });
+    }
+
+    fn wants(policy: FsyncPolicy) -> Wants {
+        Wants { policy, is_awaited: false, request_count: 0 }
+    }
+
+    /// What a whole sync of one segment says.
+    fn end(syncs: &mut Syncs, log: &mut Log, tag: u32) {
+        let Step::Durable { lsn, .. } = syncs.ended(tag) else { panic!("there was one segment to sync") };
+        log.end_sync(lsn);
+    }
+
+    #[test]
+    fn always_syncs_as_soon_as_the_last_is_over() {
+        let (mut log, mut syncs) = (log(), Syncs::default());
+        let always = wants(FsyncPolicy::Always);
+        assert_eq!(syncs.begin(&mut log, always, Millis(5)), None, "nothing was appended");
+        append(&mut log);
+        assert_eq!(syncs.begin(&mut log, always, Millis(5)), Some(0));
+        append(&mut log);
+        assert_eq!(syncs.begin(&mut log, always, Millis(5)), None, "one is in flight");
+        end(&mut syncs, &mut log, 0);
+        assert_eq!(log.durable_lsn(), Lsn(1));
+        assert_eq!(syncs.begin(&mut log, always, Millis(5)), Some(0));
+        end(&mut syncs, &mut log, 0);
+        assert_eq!((log.durable_lsn(), log.needs_sync()), (Lsn(2), false));
+    }
+
+    #[test]
+    fn everysec_syncs_a_second_after_the_last_began() {
+        let (mut log, mut syncs) = (log(), Syncs::default());
+        let everysec = wants(FsyncPolicy::EverySecond);
+        append(&mut log);
+        assert_eq!(syncs.begin(&mut log, everysec, Millis(10_000)), Some(0));
+        end(&mut syncs, &mut log, 0);
+        append(&mut log);
+        assert_eq!(syncs.begin(&mut log, everysec, Millis(10_999)), None);
+        assert_eq!(syncs.due_at(&log, FsyncPolicy::EverySecond), Some(Millis(11_000)));
+        assert_eq!(syncs.begin(&mut log, everysec, Millis(11_000)), Some(0));
+    }
+
+    #[test]
+    fn without_a_policy_finished_segments_are_synced_and_what_is_asked_for() {
+        let (mut log, mut syncs) = (log(), Syncs::default());
+        let no = wants(FsyncPolicy::No);
+        append(&mut log);
+        assert_eq!(syncs.begin(&mut log, no, Millis(5)), None);
+        let asked = Wants { request_count: 1, ..no };
+        assert_eq!(syncs.begin(&mut log, asked, Millis(5)), Some(0));
+        end(&mut syncs, &mut log, 0);
+        append(&mut log);
+        assert_eq!(syncs.begin(&mut log, asked, Millis(5)), None, "that was answered");
+        assert_eq!(syncs.begin(&mut log, Wants { is_awaited: true, ..asked }, Millis(5)), Some(0), "replies wait");
+        end(&mut syncs, &mut log, 0);
+        while !log.needs_finished_sync() {
+            append(&mut log);
+        }
+        assert_eq!(syncs.begin(&mut log, asked, Millis(5)), Some(0), "a segment is finished");
+        assert_eq!(syncs.ended(0), Step::Next(1), "segments are synced in their order");
+        end(&mut syncs, &mut log, 1);
+        assert!(!log.needs_sync());
+    }
 }

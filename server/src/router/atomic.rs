@@ -103,11 +103,11 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    /// What `effects` take; of the log nothing where they are not logged.
-    pub(crate) fn of(effects: &[Effect<'_>], is_logged: bool) -> Needs {
+    /// What `effects` take.
+    pub(crate) fn of(effects: &[Effect<'_>]) -> Needs {
         Needs {
             memory_bytes: effects.iter().map(Effect::memory_bytes).sum(),
-            log_bytes: if is_logged && !effects.is_empty() { logged_bytes(effects) } else { 0 },
+            log_bytes: if effects.is_empty() { 0 } else { logged_bytes(effects) },
         }
     }
 }

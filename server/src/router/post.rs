@@ -123,3 +123,54 @@ impl Post {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reactor::mesh::{Bells, mesh};
+    use crate::router::parcel::{HoleId, Token};
+
+    /// An answer of which the hole's number tells what it is.
+    fn answer(sequence: u32) -> Message {
+        Message::Reply { token: Token::Hole(HoleId { slot: 0, generation: 0, sequence }), bytes: 0..0 }
+    }
+
+    #[test]
+    fn answers_wait_for_their_number_and_requests_do_not() {
+        let mut ends = mesh(&Bells::new(2));
+        let mut other = ends.pop().expect("two ends");
+        let mut own = ends.pop().expect("two ends");
+        let mut post = Post::new(2);
+        let mut seen = |post: &mut Post| {
+            post.send(&mut own);
+            let mut sequences = Vec::new();
+            while let Some((_, parcel)) = other.take() {
+                for message in &parcel.messages {
+                    match message {
+                        Message::Reply { token: Token::Hole(hole), .. } => sequences.push(hole.sequence),
+                        _ => sequences.push(100),
+                    }
+                }
+            }
+            sequences
+        };
+        post.answers(1).messages.push(answer(1));
+        assert_eq!(seen(&mut post), [1], "nothing is held");
+        post.set_holding(true);
+        post.answers(1).messages.push(answer(2));
+        post.push(1, Message::Monitor(0..0));
+        post.hold(Some(Lsn(7)));
+        post.answers(1).messages.push(answer(3));
+        post.hold(Some(Lsn(9)));
+        assert_eq!(seen(&mut post), [100]);
+        post.release(Lsn(8));
+        assert_eq!(seen(&mut post), [2]);
+        assert!(post.is_waiting());
+        post.answers(1).messages.push(answer(4));
+        post.hold(None);
+        assert_eq!(seen(&mut post), [4], "what shows nothing new need not wait");
+        post.release(Lsn(9));
+        assert_eq!(seen(&mut post), [3]);
+        assert!(!post.is_waiting());
+    }
+}

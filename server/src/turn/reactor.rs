@@ -148,6 +148,7 @@ impl Reactor {
         }
         while self.syncs.is_in_flight() {
             self.turn(Sleep::Forever)?;
+            self.desk.is_congested = true;
         }
         self.end_log();
         Ok(())
@@ -623,7 +624,9 @@ impl Reactor {
             }
             if connection.output.is_empty() {
                 self.desk.pool.give(std::mem::take(&mut connection.output));
-                let is_idle = !connection.state.contains(State::STALLED) && connection.holes.is_empty();
+                let is_idle = !connection.state.contains(State::STALLED)
+                    && connection.holes.is_empty()
+                    && connection.held.is_empty();
                 let ending = State::CLOSE_AFTER_REPLIES.union(State::HALF_CLOSED);
                 if is_idle && connection.state.intersects(ending) {
                     self.desk.begin_close(slot);
@@ -634,6 +637,7 @@ impl Reactor {
             self.is_awaiting_sends |= connection.state.intersects(follows);
             connection.state.insert(State::SENDING);
             connection.sending_bytes = connection.output.len();
+            connection.free_bytes = 0;
             let output = std::mem::take(&mut connection.output);
             self.ring.send(slot, output);
         }

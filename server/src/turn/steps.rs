@@ -196,14 +196,13 @@ impl Desk {
     /// whether they can; else finishes.
     fn reserve_all(&mut self, id: AtomicId) {
         let has_limit = self.thread.config.maxmemory != 0;
-        let is_logged = self.thread.config.appendonly;
         let atomic = self.atomics.get_mut(id.serial);
         let granted = atomic.log_bytes.iter();
         let needs: Vec<(u16, Needs)> = atomic
             .effects
             .iter()
             .zip(granted)
-            .map(|((shard, effects), granted)| (*shard, Needs::of(effects, is_logged), *granted))
+            .map(|((shard, effects), granted)| (*shard, Needs::of(effects), *granted))
             .filter(|(_, needs, granted)| has_limit && needs.memory_bytes > 0 || needs.log_bytes > *granted)
             .map(|(shard, needs, _)| (shard, needs))
             .collect();
