@@ -4,6 +4,9 @@
 //! Paths are relative to the data directory and separated by `/`. Nothing is durable before [`Disk::sync`]
 //! of the file and, for a name that is new, renamed or removed, [`Disk::sync_directory`] of its directory.
 
+#[cfg(any(test, feature = "model"))]
+pub mod sim;
+
 use std::io;
 
 /// What a directory holds.
