@@ -3,11 +3,13 @@
 //! Histories are drawn from [`Choices`], which a seed or the bytes of a fuzzer supply, so the same code is a
 //! random test and a fuzz target. Everything a shard can do is drawn: all ops, reads, scans that go on while
 //! the table changes, background work in small bites, flushes and swaps, other policies and limits, the clock
-//! going forward by little and by much, and backwards.
+//! going forward by little and by much, and backwards, and snapshots that are taken meanwhile (`model/snapshots.rs`).
 //!
 //! What the model cannot know it accepts, once: an entry may be missing if there is a memory limit (then the
 //! eviction counter must account for it) or if its time was over at some instant before the clock was set
 //! back (then it may have been removed or not). An entry that is there must be right in every part.
+
+mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,6 +114,8 @@ pub struct Model {
     missing_count: u64,
     version: u64,
     sweep: Option<Sweep>,
+    /// The snapshot under way.
+    taken: Option<snapshots::Taken>,
 }
 
 /// Runs one history of up to `steps` steps.
@@ -160,6 +164,7 @@ impl Model {
             missing_count: 0,
             version: 0,
             sweep: None,
+            taken: None,
         }
     }
 
@@ -169,7 +174,7 @@ impl Model {
     /// When shard and model disagree.
     pub fn step(&mut self, choices: &mut impl Choices) {
         let db = Db(choices.draw(self.databases.len() as u64) as u8);
-        match choices.draw(100) {
+        match choices.draw(108) {
             0..=29 => self.put(db, choices),
             30..=39 => self.splice(db, choices),
             40..=49 => self.delete(db, choices),
@@ -186,7 +191,8 @@ impl Model {
             96 => self.pick(db, choices),
             97 => self.rearrange(db, choices),
             98 => self.reconfigure(choices),
-            _ => self.reserve(choices),
+            99 => self.reserve(choices),
+            _ => self.snapshot(choices),
         }
     }
 
@@ -444,7 +450,11 @@ impl Model {
         self.check();
         self.sweep = None;
         let now = Millis(self.now);
-        match choices.draw(8) {
+        let kind = choices.draw(8);
+        if let (0..=3, Some(taken)) = (kind, &mut self.taken) {
+            taken.was_flushed = true;
+        }
+        match kind {
             0 => {
                 self.shard.apply(Op::Flush { db: None }, now).expect("a flush is never refused");
                 self.databases.iter_mut().for_each(BTreeMap::clear);
