@@ -70,7 +70,10 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Locksley: an in-memory store and cache, one thread a core, that speaks Redis's protocol")
         .override_usage("locksley-server [FILE] [--name value ...]")
-        .after_help("FILE has the grammar of redis.conf. Memory is written 100, 1k, 1kb, 5mb, 15gb.")
+        .after_help(
+            "FILE has the grammar of redis.conf. Memory is written 100, 1k, 1kb, 5mb, 15gb.\n\nlocksley-server inspect \
+             PATH and locksley-server verify DIR look into a data directory; each has a --help of its own.",
+        )
         .arg(Arg::new("FILE").help("Configuration file").value_parser(clap::value_parser!(PathBuf)))
         .args(shown)
         .arg(repair)

@@ -80,7 +80,8 @@ fn show(disk: &ReadOnly, path: &str, filter: &Filter, out: Out<'_>) -> io::Resul
     }
 }
 
-fn named(path: &str, error: &io::Error) -> io::Error {
+/// The error with the path it is about.
+pub(super) fn named(path: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{path}: {error}"))
 }
 

@@ -13,6 +13,7 @@ use locksley_engine::disk::{DirectoryEntry, Disk, Output, SegmentMemory};
 use crate::persist::Files;
 
 /// See the module.
+#[derive(Clone)]
 pub(super) struct ReadOnly {
     root: PathBuf,
     files: Files,

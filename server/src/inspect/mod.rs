@@ -16,6 +16,7 @@ mod snapshot;
 #[cfg(test)]
 mod testing;
 mod text;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
@@ -53,6 +54,7 @@ pub(crate) fn run(words: &[OsString]) -> Option<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     let outcome = match &tool {
         Tool::Inspect(options) => directory::inspect(options, &mut out),
+        Tool::Verify(path) => verify::verify(path, &mut out),
     };
     let outcome = outcome.and_then(|verdict| out.flush().map(|()| verdict));
     Some(match outcome {

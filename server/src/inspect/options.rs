@@ -10,6 +10,8 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 pub(super) enum Tool {
     /// Show what is there.
     Inspect(Inspect),
+    /// Check the data directory there.
+    Verify(PathBuf),
 }
 
 /// How something is to be shown.
@@ -31,8 +33,23 @@ pub(super) fn read(words: &[OsString]) -> Option<Result<Tool, clap::Error>> {
     let (name, rest) = (words.get(1)?, &words[1..]);
     match name.to_str()? {
         "inspect" => Some(inspect().try_get_matches_from(rest).map(|matches| Tool::Inspect(Inspect::of(&matches)))),
+        "verify" => Some(
+            verify()
+                .try_get_matches_from(rest)
+                .map(|matches| Tool::Verify(matches.get_one::<PathBuf>("DIR").expect("it is required").clone())),
+        ),
         _ => None,
     }
+}
+
+fn verify() -> Command {
+    Command::new("verify")
+        .bin_name("locksley-server verify")
+        .about(
+            "Checks every checksum of a data directory and says what a start would do; reads only, and may run beside \
+             a server. The exit status is 1 if anything is damaged.",
+        )
+        .arg(path("DIR", "The data directory"))
 }
 
 fn inspect() -> Command {

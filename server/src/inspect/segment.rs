@@ -164,7 +164,7 @@ mod tests {
     use super::super::testing::{everything, segment, shown};
     use super::*;
 
-    const RECORDS: &str = r#"a/file: log segment 0 of shard 1 of 2, generation 5, 65536 bytes, from number 1 on
+    const RECORDS: &str = r#"a/file: log segment 0 of shard 0 of 1, generation 5, 65536 bytes, from number 1 on
         4096           1  put    db 0 "user:1" = "a \"quoted\" value"
         4144           2  put    db 0 "user:2" = 7, expires 2023-11-14 22:15:00.000 UTC, flags 9
         4200           3  put    db 0 "long" = "xxxxxxxxxxxxxxxxxxxx"... (500 bytes)

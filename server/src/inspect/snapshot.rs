@@ -95,7 +95,7 @@ mod tests {
         let (text, verdict) = shown(show, &snapshot(), &everything());
         assert_eq!(verdict, Verdict::Good);
         let lines: Vec<&str> = text.lines().collect();
-        let head = "a/file: snapshot 3 of shard 1 of 2, generation 5, 12288 bytes, with changes up to number 7";
+        let head = "a/file: snapshot 3 of shard 0 of 1, generation 5, 12288 bytes, with changes up to number 7";
         assert_eq!((lines[0], lines[1]), (head, "        4096  block 0, 4096 bytes, 2 entries"));
         let user = "                       5  db 0 \"user:1\" = \"a \\\"quoted\\\" value\", expires 2023-11-14 22:16:40.000 UTC";
         assert!(lines[2..4].contains(&user), "{text}");

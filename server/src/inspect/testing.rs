@@ -9,7 +9,7 @@ use super::Verdict;
 use super::directory::Filter;
 
 /// Whose data it is.
-pub(super) const ORIGIN: Origin = Origin { generation: 5, shard: 1, shard_count: 2 };
+pub(super) const ORIGIN: Origin = Origin { generation: 5, shard: 0, shard_count: 1 };
 
 const NOW: Millis = Millis(1_700_000_000_000);
 const SEGMENT_BYTES: u64 = 64 * 1024;
