@@ -89,6 +89,10 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) requests: Option<u64>,
 
+    /// Measure until standard input ends, or for --duration if that is shorter: for whoever watches the server.
+    #[arg(long, conflicts_with = "requests")]
+    pub(crate) until_eof: bool,
+
     /// Seconds of load before measuring [default: 1, or 0 with --requests].
     #[arg(long)]
     pub(crate) warmup: Option<f64>,

@@ -4,6 +4,7 @@
 //! while the load goes on; so neither the start nor the end of the load is in it.
 
 use std::{
+    io,
     process::ExitCode,
     sync::mpsc,
     thread,
@@ -40,6 +41,15 @@ enum Extent {
     Time(Duration, Duration),
     /// Warm up so long, and go on until the requests are done.
     Work(Duration),
+}
+
+/// What the watching thread is told.
+#[derive(Debug)]
+enum Message {
+    /// A client thread is done.
+    Done(Box<Result<Tally, String>>),
+    /// Standard input has ended.
+    InputEnded,
 }
 
 /// What a phase found.
@@ -152,11 +162,12 @@ fn phase(
             let budget = budget(index as u64);
             let seed = mix(job.plan.options.seed, index as u64);
             scope.spawn(move || {
+                let result = drive(dialect, sockets, job, budget, seed, gauge);
                 // The receiver is only gone when the phase has failed already.
-                let _ = done.send(drive(dialect, sockets, job, budget, seed, gauge));
+                let _ = done.send(Message::Done(Box::new(result)));
             });
         }
-        let outcome = watch(job, &gauges, extent, &results, thread_count);
+        let outcome = watch(job, &gauges, extent, (&done, &results), thread_count);
         job.signal.set(Stage::Stop);
         outcome
     })
@@ -167,7 +178,7 @@ fn watch(
     job: &Job<'_>,
     gauges: &[Gauge],
     extent: Extent,
-    results: &mpsc::Receiver<Result<Tally, String>>,
+    (done, results): (&mpsc::Sender<Message>, &mpsc::Receiver<Message>),
     thread_count: usize,
 ) -> Result<Outcome, String> {
     let start = Instant::now();
@@ -180,12 +191,17 @@ fn watch(
     follow(start + warmup, results, thread_count, &mut tallies, || ticker.tick(job, gauges))?;
     let opening = Reading::take(job, gauges);
     job.signal.set(Stage::Measure);
+    if job.plan.options.until_eof && measured.is_some() {
+        announce_end_of_input(done.clone());
+    }
     let end = opening.at + measured.unwrap_or(ENDLESS);
     follow(end, results, thread_count, &mut tallies, || ticker.tick(job, gauges))?;
     let closing = Reading::take(job, gauges);
     job.signal.set(Stage::Stop);
     let deadline = Instant::now() + DRAIN_TIME_MAX;
-    follow(deadline, results, thread_count, &mut tallies, || {})?;
+    while tallies.len() < thread_count && Instant::now() < deadline {
+        follow(deadline, results, thread_count, &mut tallies, || {})?;
+    }
     if tallies.len() < thread_count {
         // The threads wait for a server that does not answer: only the end of the process frees them.
         eprintln!("locksley-bench: the server did not answer all requests within {} s", DRAIN_TIME_MAX.as_secs());
@@ -194,10 +210,19 @@ fn watch(
     Ok(Outcome { window: closing.since(&opening), tallies })
 }
 
-/// Waits until `deadline` or until all threads are done, ticking once a second.
+/// Sends a message when standard input ends. The thread is left behind when the measurement is over before.
+fn announce_end_of_input(done: mpsc::Sender<Message>) {
+    thread::spawn(move || {
+        // Input that cannot be read has ended too; and nobody may be left to tell.
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        let _ = done.send(Message::InputEnded);
+    });
+}
+
+/// Waits until `deadline`, until all threads are done or until standard input ends, ticking once a second.
 fn follow(
     deadline: Instant,
-    results: &mpsc::Receiver<Result<Tally, String>>,
+    results: &mpsc::Receiver<Message>,
     thread_count: usize,
     tallies: &mut Vec<Tally>,
     mut tick: impl FnMut(),
@@ -214,7 +239,8 @@ fn follow(
             continue;
         }
         match results.recv_timeout(deadline.min(next_tick) - now) {
-            Ok(tally) => tallies.push(tally?),
+            Ok(Message::Done(tally)) => tallies.push((*tally)?),
+            Ok(Message::InputEnded) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => return Err("a client thread ended before its time".to_owned()),
         }
