@@ -24,6 +24,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -395,20 +396,46 @@ pub(crate) fn probe() -> io::Result<()> {
     build(false).map(drop)
 }
 
+/// Rings at threads from threads that have no ring of their own.
+pub(crate) struct Ringer(Mutex<IoUring>);
+
+impl Ringer {
+    /// A ringer.
+    ///
+    /// # Errors
+    /// When the kernel has no ring for it.
+    pub(crate) fn new() -> io::Result<Ringer> {
+        IoUring::new(8).map(|uring| Ringer(Mutex::new(uring)))
+    }
+
+    /// Rings at the thread whose ring is `descriptor`.
+    ///
+    /// # Panics
+    /// When the kernel refuses the ring itself: threads could sleep for ever.
+    pub(crate) fn ring(&self, descriptor: RawFd) {
+        let mut uring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let message = opcode::MsgRingData::new(Fd(descriptor), 0, Kind::Wake.tag(0), None).build();
+        // SAFETY: the entry points to no memory.
+        let pushed = unsafe { uring.submission().push(&message) };
+        pushed.expect("each entry is taken before the next is made");
+        loop {
+            match uring.submit_and_wait(1) {
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => panic!("the ring to ring from is lost: {error}"),
+            }
+        }
+        uring.completion().for_each(drop);
+    }
+}
+
 /// Rings at all of `descriptors`, from a thread that has no ring of its own.
 ///
 /// # Errors
 /// When no ring can be made to ring from.
 pub(crate) fn ring_all(descriptors: impl Iterator<Item = RawFd>) -> io::Result<()> {
-    let mut uring = IoUring::new(8)?;
-    for descriptor in descriptors {
-        let message = opcode::MsgRingData::new(Fd(descriptor), 0, Kind::Wake.tag(0), None).build();
-        // SAFETY: the entry points to no memory.
-        let pushed = unsafe { uring.submission().push(&message) };
-        pushed.map_err(|_| io::ErrorKind::StorageFull)?;
-        uring.submit_and_wait(1)?;
-        uring.completion().for_each(drop);
-    }
+    let ringer = Ringer::new()?;
+    descriptors.for_each(|descriptor| ringer.ring(descriptor));
     Ok(())
 }
 
