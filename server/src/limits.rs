@@ -46,5 +46,56 @@ pub(crate) const SEGMENT_ZEROED_BYTES: usize = 1024 * 1024;
 /// Bytes of a log segment that are made writable before its shard gets it.
 pub(crate) const SEGMENT_POPULATED_BYTES: usize = 4 * 1024 * 1024;
 
-/// Bytes of a snapshot that are written at a time, a multiple of 4 KiB.
-pub(crate) const OUTPUT_BUFFER_BYTES: usize = 512 * 1024;
+/// Bytes of a snapshot that are copied and written at a time where they are not aligned, a multiple of 4 KiB.
+pub(crate) const OUTPUT_BOUNCE_BYTES: usize = 512 * 1024;
+
+/// Segments that a shard's log has prepared beside the one it writes to.
+pub(crate) const SEGMENTS_AHEAD_COUNT: usize = 2;
+
+/// Emptied segments that are kept for each shard, to be used again.
+pub(crate) const SPARE_SEGMENT_COUNT_MAX: usize = 2;
+
+/// Milliseconds after which a segment that found no room on the disk is tried again.
+pub(crate) const PREPARE_RETRY_MS: u64 = 100;
+
+/// Snapshots whose outcome is remembered.
+pub(crate) const SNAPSHOT_OUTCOME_COUNT_MAX: usize = 64;
+
+/// Bytes of a shard's snapshot blocks on their way to the disk before its walk waits.
+pub(crate) const SNAPSHOT_IN_FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of entries about to change that may wait for the disk before a shard's snapshot is given up.
+pub(crate) const SNAPSHOT_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Times that a snapshot which was given up is begun again.
+pub(crate) const SNAPSHOT_ATTEMPT_COUNT_MAX: u32 = 5;
+
+/// Seconds after a failed snapshot before one is taken by itself again.
+pub(crate) const SNAPSHOT_RETRY_SECONDS: u64 = 5;
+
+/// Longest slice of loading a turn, in microseconds.
+pub(crate) const FILL_SLICE_MICROS: u64 = 1_500;
+
+/// Bytes of files that are loaded at a time.
+pub(crate) const FILL_STEP_BYTES: u64 = 128 * 1024;
+
+/// Table slots that a snapshot walks at a time.
+pub(crate) const WALK_STEP_SLOTS: usize = 16;
+
+/// Share of the time between two turns that a snapshot's walk takes: one part of so many.
+pub(crate) const WALK_TIME_SHARE: u32 = 4;
+
+/// Shortest slice of a walk while clients are served, in microseconds.
+pub(crate) const WALK_SERVING_MICROS_MIN: u64 = 10;
+
+/// Longest slice of a walk while clients are served, in microseconds.
+pub(crate) const WALK_SERVING_MICROS_MAX: u64 = 200;
+
+/// Longest slice of a walk while no clients are served, in microseconds.
+pub(crate) const WALK_IDLE_MICROS: u64 = 500;
+
+/// Milliseconds without requests from which on nobody is served.
+pub(crate) const WALK_QUIET_MS: u64 = 10;
+
+/// Niceness of the thread that writes snapshots.
+pub(crate) const SNAPSHOT_KEEPER_NICENESS: i32 = 5;

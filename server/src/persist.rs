@@ -23,13 +23,23 @@
 
 mod disk;
 mod face;
+mod fill;
+mod keeper;
+mod loading;
 mod local;
 mod lock;
+mod log_keeper;
+mod mailbox;
 mod mapping;
+mod snapshot_keeper;
+mod stroll;
 pub(crate) mod sync;
+mod taking;
 #[cfg(test)]
 mod testing;
+mod wishes;
 
 pub(crate) use disk::Files;
 pub(crate) use face::{Persist, Reload, ShardFace, Status, Ticket};
+pub(crate) use keeper::{Keepers, Opened, Surroundings};
 pub(crate) use local::{Local, Pace};

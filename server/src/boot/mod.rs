@@ -21,8 +21,9 @@ use signal_hook::iterator::Signals;
 use crate::command::table::table;
 use crate::config::command_line::{self, Request, Serve};
 use crate::inspect;
+use crate::persist::{Keepers, Opened, Surroundings};
 use crate::reactor::mesh::{Bells, mesh};
-use crate::reactor::ring::ring_all;
+use crate::reactor::ring::{Ringer, ring_all};
 use crate::thread::{ShardId, Shared, Thread};
 use crate::turn::{Reactor, ReactorOptions};
 
@@ -59,6 +60,7 @@ fn start(serve: Serve) -> Result<(), String> {
     allocator::tame();
     std::fs::create_dir_all(&config.dir)
         .map_err(|error| format!("the data directory {} cannot be made: {error}", config.dir.display()))?;
+    let opened = Opened::new(&config)?;
     let machine = probe::machine(config.maxclients)?;
     config.maxclients = machine.client_count_max;
     if config.shards == 0 {
@@ -69,6 +71,7 @@ fn start(serve: Serve) -> Result<(), String> {
     let shards = config.shards;
     let listeners: Vec<_> = (0..shards).map(|shard| listen::open(&config, shard)).collect::<Result<_, String>>()?;
     let shared = Arc::new(Shared::new(shards, now(), run_id()?, config));
+    Keepers::announce(&shared.persist);
     let bells = Bells::new(shards);
     // The last to come is this thread, which then knows that all listeners are served.
     let ready = Arc::new(Barrier::new(usize::from(shards) + 1));
@@ -89,12 +92,24 @@ fn start(serve: Serve) -> Result<(), String> {
     }
     stop_on_signal(&shared, &bells)?;
     ready.wait();
-    tracing::info!("Ready to accept connections");
+    let keepers = start_keepers(opened, &shared, &bells)?;
     for thread in threads {
         thread.join().map_err(|_| "a data thread failed".to_owned())?;
     }
+    keepers.stop();
     tracing::info!("Locksley is now ready to exit, bye bye...");
     Ok(())
+}
+
+/// Starts the keepers, which have the shards loaded and then say that the server is ready.
+fn start_keepers(opened: Opened, shared: &Arc<Shared>, bells: &Bells) -> Result<Keepers, String> {
+    let ringer = Ringer::new().map_err(|error| format!("the keepers cannot make their io_uring: {error}"))?;
+    let (bells, settings) = (bells.clone(), Arc::clone(shared));
+    let around = Surroundings {
+        ring: Box::new(move |shard| bells.ring(shard).into_iter().for_each(|descriptor| ringer.ring(descriptor))),
+        config: Box::new(move || settings.config()),
+    };
+    Keepers::start(opened, &shared.persist, around)
 }
 
 /// A data thread before it runs.

@@ -26,7 +26,7 @@ use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
 use super::mapping::{Mapping, View, Writer};
-use crate::limits::{OUTPUT_BUFFER_BYTES, SEGMENT_POPULATED_BYTES, SEGMENT_ZEROED_BYTES};
+use crate::limits::{OUTPUT_BOUNCE_BYTES, SEGMENT_POPULATED_BYTES, SEGMENT_ZEROED_BYTES};
 
 /// A data directory; copies are of the same one.
 #[derive(Clone, Debug)]
@@ -184,7 +184,7 @@ impl Disk for Files {
             }
             Err(error) => return Err(error),
         };
-        Ok(Box::new(FileOutput { file, is_direct, buffer: AlignedBuffer::new() }))
+        Ok(Box::new(FileOutput { file, is_direct, bounce: AlignedBuffer::default() }))
     }
 
     fn write_at(&self, path: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -224,40 +224,20 @@ impl Disk for Files {
 struct FileOutput {
     file: File,
     is_direct: bool,
-    buffer: AlignedBuffer,
-}
-
-impl FileOutput {
-    fn write_piece(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if !self.is_direct {
-            return self.file.write_all(bytes);
-        }
-        let piece = self.buffer.copy(bytes);
-        let mut written_bytes = 0;
-        while written_bytes < piece.len() {
-            match self.file.write(&piece[written_bytes..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                // The rest of a write that was cut within a block would not be aligned: it is written over again.
-                Ok(length) => written_bytes += length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
-                    // The file system took the flag and refuses the write, or a write was cut within a block.
-                    let flags = fcntl_getfl(&self.file)?;
-                    fcntl_setfl(&self.file, flags.difference(OFlags::DIRECT))?;
-                    self.is_direct = false;
-                    return self.file.write_all(&piece[written_bytes..]);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
+    /// For bytes that do not lie as such a write needs them.
+    bounce: AlignedBuffer,
 }
 
 impl Output for FileOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         assert!(bytes.len().is_multiple_of(OUTPUT_BLOCK_BYTES), "files are written in whole blocks");
-        bytes.chunks(OUTPUT_BUFFER_BYTES).try_for_each(|piece| self.write_piece(piece))
+        if !self.is_direct || bytes.as_ptr().align_offset(OUTPUT_BLOCK_BYTES) == 0 {
+            return write_all(&mut self.file, &mut self.is_direct, bytes);
+        }
+        for piece in bytes.chunks(OUTPUT_BOUNCE_BYTES) {
+            write_all(&mut self.file, &mut self.is_direct, self.bounce.copy(piece))?;
+        }
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> io::Result<()> {
@@ -265,22 +245,35 @@ impl Output for FileOutput {
     }
 }
 
-/// Memory that begins at a multiple of [`OUTPUT_BLOCK_BYTES`], as writes past the page cache need it.
-struct AlignedBuffer {
-    bytes: Vec<u8>,
-    start: usize,
+/// Writes all of `bytes`, through the page cache from the first write on that the file system refuses otherwise.
+fn write_all(file: &mut File, is_direct: &mut bool, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(length) => bytes = &bytes[length..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // It took the flag only, or the write before was cut within a block.
+            Err(error) if *is_direct && error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                let flags = fcntl_getfl(&*file)?;
+                fcntl_setfl(&*file, flags.difference(OFlags::DIRECT))?;
+                *is_direct = false;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
-impl AlignedBuffer {
-    fn new() -> AlignedBuffer {
-        let bytes = vec![0; OUTPUT_BUFFER_BYTES + OUTPUT_BLOCK_BYTES];
-        let start = bytes.as_ptr().align_offset(OUTPUT_BLOCK_BYTES);
-        assert!(start < OUTPUT_BLOCK_BYTES, "every address can be aligned");
-        AlignedBuffer { bytes, start }
-    }
+/// Memory that begins at a multiple of [`OUTPUT_BLOCK_BYTES`], as writes past the page cache need it; none until it is
+/// used.
+#[derive(Default)]
+struct AlignedBuffer(Vec<u8>);
 
+impl AlignedBuffer {
     fn copy(&mut self, bytes: &[u8]) -> &[u8] {
-        let place = &mut self.bytes[self.start..self.start + bytes.len()];
+        self.0.resize(OUTPUT_BOUNCE_BYTES + OUTPUT_BLOCK_BYTES, 0);
+        let start = self.0.as_ptr().align_offset(OUTPUT_BLOCK_BYTES);
+        let place = &mut self.0[start..start + bytes.len()];
         place.copy_from_slice(bytes);
         place
     }

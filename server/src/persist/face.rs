@@ -1,9 +1,16 @@
 //! What all threads know and want of durability: atomics that one side writes, and a status for INFO.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::Sender;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use locksley_engine::{Lsn, Millis};
+
+use super::log_keeper::LogOrder;
+use super::mailbox::{Letter, Mailbox, Urgency};
+use super::snapshot_keeper::Order;
+use super::wishes::Wishes;
 
 /// How durability stands, for INFO and LASTSAVE.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,12 +97,25 @@ pub(crate) enum Reload {
 }
 
 /// See the module.
-#[derive(Debug)]
 pub(crate) struct Persist {
     is_loading: AtomicBool,
+    is_disk_full: AtomicBool,
     sync_wish: AtomicU64,
     shards: Box<[ShardFace]>,
+    pub(super) mailboxes: Box<[Mailbox]>,
     status: Mutex<Status>,
+    wishes: Mutex<Wishes>,
+    lines: OnceLock<Lines>,
+}
+
+/// How the keepers are reached, once they run.
+pub(super) struct Lines {
+    /// Rings at the data thread of a shard.
+    pub ring: Box<dyn Fn(u16) + Send + Sync>,
+    /// To the log keeper.
+    pub log: Sender<LogOrder>,
+    /// To the snapshot keeper.
+    pub snapshot: Sender<Order>,
 }
 
 impl Persist {
@@ -105,9 +125,13 @@ impl Persist {
             Status { last_snapshot_at: now, load_began_at: now, is_last_snapshot_good: true, ..Status::default() };
         Persist {
             is_loading: AtomicBool::new(false),
+            is_disk_full: AtomicBool::new(false),
             sync_wish: AtomicU64::new(0),
             shards: (0..shard_count).map(|_| ShardFace::default()).collect(),
+            mailboxes: (0..shard_count).map(|_| Mailbox::default()).collect(),
             status: Mutex::new(status),
+            wishes: Mutex::default(),
+            lines: OnceLock::new(),
         }
     }
 
@@ -124,13 +148,13 @@ impl Persist {
 
     /// How things stand.
     pub(crate) fn status(&self) -> Status {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock_status().clone()
     }
 
     /// Changes since the last good snapshot.
     pub(crate) fn changes_since_snapshot(&self) -> u64 {
         let sum: u64 = self.shards.iter().map(|shard| shard.changes.load(Ordering::Relaxed)).sum();
-        sum.saturating_sub(self.status().change_count_at_snapshot)
+        sum.saturating_sub(self.lock_status().change_count_at_snapshot)
     }
 
     /// Up to where the log of `shard` is durable.
@@ -141,19 +165,26 @@ impl Persist {
     /// Wants a snapshot.
     ///
     /// # Errors
-    /// When one is being taken.
+    /// When one is being taken, or the shards are being loaded.
     pub(crate) fn request_snapshot(&self) -> Result<Ticket, Busy> {
-        todo!()
+        if self.is_loading() {
+            return Err(Busy);
+        }
+        let ticket = self.wishes().request_snapshot()?;
+        self.tell_snapshots(Order::Look);
+        Ok(ticket)
     }
 
     /// Wants a snapshot that begins after now: when one is being taken, after that one.
     pub(crate) fn schedule_snapshot(&self) -> Ticket {
-        todo!()
+        let ticket = self.wishes().schedule_snapshot();
+        self.tell_snapshots(Order::Look);
+        ticket
     }
 
     /// How the snapshot ended: `None` as long as it has not; an error is a sentence. Threads are woken when one ends.
-    pub(crate) fn snapshot_outcome(&self, _ticket: Ticket) -> Option<Result<(), String>> {
-        todo!()
+    pub(crate) fn snapshot_outcome(&self, ticket: Ticket) -> Option<Result<(), String>> {
+        self.wishes().outcome(ticket)
     }
 
     /// Wants all logs durable as soon as possible, whatever `appendfsync` says; threads are woken, and again when it is so.
@@ -168,21 +199,97 @@ impl Persist {
         self.sync_wish.load(Ordering::Acquire)
     }
 
-    /// Wakes all data threads, soon.
+    /// Wakes all data threads.
     pub(crate) fn wake_all(&self) {
-        todo!()
+        if let Some(lines) = self.lines.get() {
+            (0..self.shards.len()).for_each(|shard| (lines.ring)(shard as u16));
+        }
     }
 
     /// Empties all shards and loads them from the data directory, as a start does.
     ///
     /// # Errors
     /// When a snapshot or another reload is under way.
-    pub(crate) fn request_reload(&self, _reload: Reload) -> Result<Ticket, Busy> {
-        todo!()
+    pub(crate) fn request_reload(&self, reload: Reload) -> Result<Ticket, Busy> {
+        if self.is_loading() {
+            return Err(Busy);
+        }
+        let ticket = self.wishes().request_reload(reload)?;
+        self.tell_snapshots(Order::Look);
+        Ok(ticket)
     }
 
     /// Whether that reload is over; threads are woken when it is.
-    pub(crate) fn is_reloaded(&self, _ticket: Ticket) -> bool {
-        todo!()
+    pub(crate) fn is_reloaded(&self, ticket: Ticket) -> bool {
+        self.wishes().is_reloaded(ticket)
+    }
+
+    /// Says whether some shard is being loaded.
+    pub(super) fn set_loading(&self, is_loading: bool) {
+        self.is_loading.store(is_loading, Ordering::Release);
+    }
+
+    /// Whether the last segment could not be prepared, for want of room.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.is_disk_full.load(Ordering::Acquire)
+    }
+
+    /// Says why no segment can be prepared, or by an empty sentence that they can.
+    pub(super) fn set_write_failure(&self, sentence: String) {
+        self.is_disk_full.store(!sentence.is_empty(), Ordering::Release);
+        self.lock_status().write_failure = sentence;
+    }
+
+    /// The status, to be changed.
+    pub(super) fn lock_status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The wishes.
+    pub(super) fn wishes(&self) -> MutexGuard<'_, Wishes> {
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says how the keepers are reached.
+    ///
+    /// # Panics
+    /// When that was said before.
+    pub(super) fn connect(&self, lines: Lines) {
+        assert!(self.lines.set(lines).is_ok(), "keepers are started once");
+    }
+
+    /// Orders something of the snapshot keeper, if it runs.
+    pub(super) fn tell_snapshots(&self, order: Order) {
+        if let Some(lines) = self.lines.get() {
+            // A keeper that is gone is one that was told to stop.
+            let _ = lines.snapshot.send(order);
+        }
+    }
+
+    /// Orders something of the log keeper, if it runs.
+    pub(super) fn tell_log(&self, order: LogOrder) {
+        if let Some(lines) = self.lines.get() {
+            let _ = lines.log.send(order);
+        }
+    }
+
+    /// Sends a letter to the thread of `shard`.
+    pub(super) fn write_to(&self, shard: u16, letter: Letter, urgency: Urgency) {
+        if self.mailboxes[usize::from(shard)].put(letter, urgency) {
+            self.ring(shard);
+        }
+    }
+
+    /// Rings at the thread of `shard`.
+    pub(super) fn ring(&self, shard: u16) {
+        if let Some(lines) = self.lines.get() {
+            (lines.ring)(shard);
+        }
+    }
+}
+
+impl fmt::Debug for Persist {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Persist").field("shards", &self.shards).finish_non_exhaustive()
     }
 }

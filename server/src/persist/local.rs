@@ -6,17 +6,32 @@
 //! end_turn     hands over finished segments, asks for new ones, walks or loads a slice, says how far the shard is
 //! ```
 //!
-//! Nothing here waits, but [`Local::extend_log`].
+//! Nothing here waits, but [`Local::extend_log`], and the end of a log in a running server.
+//!
+//! Invariants:
+//! - A log is closed only while no sync of it is in flight, and a shard emptied only while no command over several
+//!   shards holds keys of it.
+//! - A log that is being closed takes no change after its End record.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use locksley_engine::{Lsn, Shard};
+use locksley_engine::wal::{Log, LogOptions, Segment};
+use locksley_engine::{Lsn, Op, Shard};
 
+use super::disk::{Files, Prepared};
 use super::face::Persist;
+use super::fill::Fill;
+use super::log_keeper::LogOrder;
+use super::mailbox::{Letter, ReadySegment};
+use super::snapshot_keeper::Order;
+use super::stroll::Stroll;
+use super::sync::finish;
 use crate::config::Config;
+use crate::limits::{PREPARE_RETRY_MS, SEGMENTS_AHEAD_COUNT};
 
 /// Whether a turn of the loop served clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,19 +42,39 @@ pub(crate) enum Pace {
     Idle,
 }
 
+/// What is to be done to the log as soon as it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    /// Close it.
+    Log,
+    /// Close it and empty the shard.
+    LogAndShard,
+}
+
 /// See the module.
 pub(crate) struct Local {
     shard: u16,
     persist: Arc<Persist>,
-    /// The files of the log's segments that are not handed over yet, by sequence.
-    files: VecDeque<(u64, OwnedFd)>,
-    /// Marks in the log since the server started: they take numbers and are no changes.
-    mark_count: u64,
-    is_loading: bool,
-    /// Whether the ring syncs a segment: the log must not be closed as long as it does.
+    /// A sync of the log is in flight: it must not be closed.
     pub is_sync_in_flight: bool,
-    /// Whether commands over several shards hold keys of this one: it must not be emptied as long as they do.
+    /// A command over several shards holds keys of this one: it must not be emptied.
     pub is_held: bool,
+    /// The files of the log's segments that are not handed over yet, by sequence.
+    files: VecDeque<(u64, Prepared)>,
+    /// Segments that came before their log was opened.
+    early: Vec<ReadySegment>,
+    /// Which segment the log keeper was asked for last.
+    asked: Option<u64>,
+    /// The log was opened, and the snapshot keeper is still to be told.
+    is_opening: bool,
+    closing: Option<Closing>,
+    /// Numbers up to the last that were no changes since the load: those from before it, and marks.
+    uncounted: u64,
+    is_loading: bool,
+    fill: Option<Fill>,
+    stroll: Option<Stroll>,
+    /// The setting that the snapshot keeper was told of last.
+    appendonly: Option<bool>,
 }
 
 impl Local {
@@ -48,28 +83,61 @@ impl Local {
         Local {
             shard,
             persist,
-            files: VecDeque::new(),
-            mark_count: 0,
-            is_loading: false,
             is_sync_in_flight: false,
             is_held: false,
+            files: VecDeque::new(),
+            early: Vec::new(),
+            asked: None,
+            is_opening: false,
+            closing: None,
+            uncounted: 0,
+            is_loading: false,
+            fill: None,
+            stroll: None,
+            appendonly: None,
         }
     }
 
     /// To be called at the beginning of a turn, before any request runs.
     #[inline]
-    pub(crate) fn begin_turn(&mut self, _shard: &mut Shard, _config: &Config) {}
+    pub(crate) fn begin_turn(&mut self, shard: &mut Shard, config: &Config) {
+        if self.persist.mailboxes[usize::from(self.shard)].has_mail() {
+            self.read_mail(shard, config);
+        }
+        if self.appendonly != Some(config.appendonly) {
+            self.appendonly = Some(config.appendonly);
+            self.persist.tell_snapshots(Order::Look);
+        }
+    }
 
     /// To be called at the end of a turn, after the last change and before replies and parcels leave.
     #[inline]
-    pub(crate) fn end_turn(&mut self, shard: &mut Shard, _config: &Config, _pace: Pace) {
+    pub(crate) fn end_turn(&mut self, shard: &mut Shard, config: &Config, pace: Pace) {
+        if shard.log().is_some() {
+            self.tend_log(shard);
+        }
+        if self.closing.is_some() {
+            self.try_close(shard);
+        }
+        if let Some(stroll) = &mut self.stroll
+            && stroll.step(shard, &self.persist, pace).is_over()
+        {
+            self.stroll = None;
+        }
+        if let Some(fill) = &mut self.fill
+            && let Some(outcome) = fill.step(shard, &self.persist)
+        {
+            self.fill = None;
+            self.persist.tell_snapshots(Order::Loaded(Box::new(outcome)));
+        }
         self.publish(shard);
+        let _ = config;
     }
 
     /// Whether the loop must not sleep, because there is something to walk or load.
     #[inline]
     pub(crate) fn has_work(&self) -> bool {
-        false
+        self.fill.is_some() || self.stroll.as_ref().is_some_and(Stroll::has_work)
     }
 
     /// Whether this shard is being loaded: no request may touch it.
@@ -84,20 +152,35 @@ impl Local {
     /// When the segment was handed over.
     pub(crate) fn descriptor(&self, sequence: u64) -> BorrowedFd<'_> {
         let file = self.files.iter().find(|file| file.0 == sequence);
-        file.expect("a segment's file is kept until it is durable and finished").1.as_fd()
+        file.expect("a segment's file is kept until it is durable and finished").1.file.as_fd()
     }
 
     /// Says in the log that it is durable up to `durable`.
     pub(crate) fn mark(&mut self, shard: &mut Shard, durable: Lsn) {
         let before = shard.last_lsn();
         shard.mark(durable);
-        self.mark_count += u64::from(shard.last_lsn() != before);
+        self.uncounted += u64::from(shard.last_lsn() != before);
     }
 
-    /// Waits until the log has room for another segment's worth of records; `false` when there is no log, or the disk
-    /// has no room.
-    pub(crate) fn extend_log(&mut self, _shard: &mut Shard) -> bool {
-        false
+    /// Waits until the log has one more segment; `false` when there is no log, or the disk has no room.
+    #[cold]
+    pub(crate) fn extend_log(&mut self, shard: &mut Shard) -> bool {
+        let Some(log) = shard.log_mut() else { return false };
+        let persist = Arc::clone(&self.persist);
+        loop {
+            self.ask_for(log);
+            if persist.is_disk_full() {
+                return false;
+            }
+            let mailbox = &persist.mailboxes[usize::from(self.shard)];
+            let longest = Duration::from_millis(PREPARE_RETRY_MS);
+            let segments = mailbox.wait_for_segments(longest, || persist.is_disk_full());
+            let is_extended = !segments.is_empty();
+            segments.into_iter().for_each(|segment| self.install(log, segment));
+            if is_extended {
+                return true;
+            }
+        }
     }
 
     /// Says how far the shard is.
@@ -110,13 +193,145 @@ impl Local {
             Some(log) => (last, log.appended_bytes()),
             None => (last, 0),
         };
-        if face.appended.load(Ordering::Relaxed) != last.0 {
-            face.changes.store(last.0 - self.mark_count, Ordering::Relaxed);
+        if face.log_bytes.load(Ordering::Relaxed) != log_bytes {
             face.log_bytes.store(log_bytes, Ordering::Relaxed);
+        }
+        if face.appended.load(Ordering::Relaxed) != last.0 {
+            face.changes.store(last.0 - self.uncounted, Ordering::Relaxed);
             face.appended.store(last.0, Ordering::Release);
         }
         if face.durable.load(Ordering::Relaxed) != durable.0 {
             face.durable.store(durable.0, Ordering::Release);
+        }
+    }
+
+    #[cold]
+    fn read_mail(&mut self, shard: &mut Shard, config: &Config) {
+        let (letters, segments) = self.persist.mailboxes[usize::from(self.shard)].take();
+        for letter in letters {
+            match letter {
+                Letter::Empty => self.closing = Some(Closing::LogAndShard),
+                Letter::CloseLog => self.closing = Some(Closing::Log),
+                Letter::Load { plan, repair, now } => {
+                    self.is_loading = true;
+                    shard.begin_replay(now);
+                    self.fill = Some(Fill::new(Files::new(&config.dir), plan, self.shard, &self.persist, repair));
+                }
+                Letter::Serve { last } => {
+                    shard.end_replay();
+                    shard.advance_to(last.max(shard.last_lsn()));
+                    self.uncounted = shard.last_lsn().0;
+                    self.is_loading = false;
+                    self.persist.tell_snapshots(Order::Serving);
+                }
+                Letter::OpenLog { options } => self.open_log(shard, options),
+                Letter::BeginSnapshot { attempt } => {
+                    assert!(self.stroll.is_none(), "one snapshot is taken at a time");
+                    let changes = shard.last_lsn().0 - self.uncounted;
+                    self.stroll = Some(Stroll::begin(shard, self.shard, attempt, changes, &self.persist));
+                }
+                Letter::AbandonSnapshot => {
+                    if self.stroll.take().is_some() {
+                        shard.end_snapshot();
+                    }
+                }
+                Letter::Written(block) => {
+                    if let Some(stroll) = &mut self.stroll {
+                        stroll.take_back(shard, block);
+                    }
+                }
+            }
+        }
+        self.early.extend(segments);
+        if let Some(log) = shard.log_mut() {
+            std::mem::take(&mut self.early).into_iter().for_each(|segment| self.install(log, segment));
+        }
+        if self.is_opening {
+            self.end_opening(shard);
+        }
+    }
+
+    fn open_log(&mut self, shard: &mut Shard, options: LogOptions) {
+        assert!(self.files.is_empty(), "the log of before is closed");
+        let options = LogOptions { first_lsn: shard.last_lsn().next(), ..options };
+        shard.open_log(Log::new(options));
+        // The log keeper makes the first unasked.
+        self.asked = Some(0);
+        self.is_opening = true;
+    }
+
+    /// Tells that the log is open once it has room, or cannot have any for now.
+    fn end_opening(&mut self, shard: &Shard) {
+        if !self.files.is_empty() || self.persist.is_disk_full() {
+            assert!(shard.log().is_some(), "it was opened");
+            self.is_opening = false;
+            self.persist.tell_snapshots(Order::LogOpened);
+        }
+    }
+
+    /// Hands over what is finished, and asks for what will be needed.
+    #[inline]
+    fn tend_log(&mut self, shard: &mut Shard) {
+        let log = shard.log_mut().expect("the caller looked");
+        while let Some(finished) = log.take_finished() {
+            let origin = log.options().origin;
+            let (sequence, prepared) = self.files.pop_front().expect("its file is kept");
+            assert_eq!(sequence, finished.sequence, "segments are finished in order");
+            let (last_lsn, memory) = (finished.last_lsn, finished.memory);
+            self.persist.tell_log(LogOrder::Finished { origin, sequence, last_lsn, memory, prepared });
+        }
+        self.ask_for(log);
+        if self.is_opening {
+            self.end_opening(shard);
+        }
+    }
+
+    /// Asks for the segment that the log wants, once.
+    #[inline]
+    fn ask_for(&mut self, log: &Log) {
+        if let Some(sequence) = log.wanted(SEGMENTS_AHEAD_COUNT)
+            && self.asked.is_none_or(|asked| asked < sequence)
+        {
+            self.asked = Some(sequence);
+            self.persist.tell_log(LogOrder::Prepare { origin: log.options().origin, sequence });
+        }
+    }
+
+    /// Gives the log a segment, unless it was made for another.
+    fn install(&mut self, log: &mut Log, segment: ReadySegment) {
+        let ReadySegment { generation, sequence, memory, prepared } = segment;
+        if generation == log.options().origin.generation {
+            log.install(Segment { sequence, memory });
+            self.files.push_back((sequence, prepared));
+        }
+    }
+
+    /// Closes the log, and empties the shard, if nothing is under way that needs them.
+    #[cold]
+    fn try_close(&mut self, shard: &mut Shard) {
+        let closing = self.closing.expect("the caller looked");
+        let is_held = closing == Closing::LogAndShard && self.is_held;
+        if self.is_sync_in_flight || is_held {
+            return;
+        }
+        self.closing = None;
+        let log = shard.close_log();
+        if closing == Closing::LogAndShard {
+            self.is_loading = true;
+            shard
+                .apply(Op::Flush { db: None }, locksley_engine::Millis(0))
+                .expect("a flush without a log is not refused");
+        }
+        match log {
+            Some(mut log) => {
+                finish(&mut log, |sequence| self.descriptor(sequence));
+                let files = self.files.drain(..).map(|(_, file)| file).collect();
+                self.persist.tell_log(LogOrder::Closed { log: Box::new(log), files });
+            }
+            None if closing == Closing::LogAndShard => {
+                self.persist.tell_snapshots(Order::Emptied);
+            }
+            None => self.persist.tell_snapshots(Order::LogClosed),
         }
     }
 }
