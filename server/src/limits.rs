@@ -40,8 +40,9 @@ pub(crate) const LCS_CELL_COUNT_MAX: u64 = 1 << 27;
 /// Slow moments kept of each kind.
 pub(crate) const EVENT_SAMPLE_COUNT_MAX: usize = 160;
 
-/// Bytes that are zeroed by one write when a log segment is prepared.
-pub(crate) const SEGMENT_ZEROED_BYTES: usize = 1024 * 1024;
+/// Bytes that are zeroed by one write when a log segment is prepared. The page cache keeps what one write brought as one
+/// folio and writes it back as one: after writes of 1 MiB, a sync of a record of 80 B wrote 1 MiB.
+pub(crate) const SEGMENT_ZEROED_BYTES: usize = 4096;
 
 /// Bytes of a log segment that are made writable before its shard gets it.
 pub(crate) const SEGMENT_POPULATED_BYTES: usize = 4 * 1024 * 1024;
