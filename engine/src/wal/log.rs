@@ -175,7 +175,8 @@ impl Log {
     pub fn append(&mut self, lsn: Lsn, is_grouped: bool, body: &Body<'_>) {
         assert!(lsn == self.last_lsn.next(), "records have consecutive numbers");
         assert!(!self.is_ended, "nothing follows an end");
-        let parts = Parts::of(is_grouped, body);
+        let mut parts = Parts::new();
+        parts.fill(is_grouped, body);
         let length = FRAME_HEAD_BYTES + parts.content_bytes();
         let frame_bytes = padded(length);
         if frame_bytes > self.frame_bytes_max {
@@ -314,6 +315,158 @@ impl Log {
             frame::seal(frame, seed);
             written_bytes += piece_bytes;
             segment_last_lsn = lsn;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Value;
+    use crate::key::Db;
+    use crate::wal::tests::{Memory, SEGMENT_BYTES, options, prepare};
+
+    /// Bytes of a segment that frames can take.
+    const WHOLE_BYTES: u64 = SEGMENT_BYTES - SEGMENT_HEADER_BYTES as u64;
+    /// The longest frame in such a segment.
+    const FRAME_BYTES: u64 = FRAME_BYTES_LEAST as u64;
+
+    fn log(prepared_count: usize) -> Log {
+        let mut log = Log::new(options(1));
+        prepare(&mut log, prepared_count);
+        log
+    }
+
+    /// Appends a record of `frame_bytes` in all.
+    fn append(log: &mut Log, frame_bytes: u64) {
+        let value = vec![1; frame_bytes as usize - FRAME_HEAD_BYTES];
+        let put = Body::Put { db: Db(0), key: b"", value: Value::Bytes(&value), expiry: None, client_flags: 0 };
+        log.append(log.last_lsn().next(), false, &put);
+    }
+
+    #[test]
+    fn room_counts_what_borders_may_waste() {
+        assert_eq!(log(0).room_bytes(), 0);
+        assert_eq!(log(1).room_bytes(), WHOLE_BYTES);
+        assert_eq!(log(3).room_bytes(), 3 * WHOLE_BYTES - 2 * FRAME_BYTES);
+        let mut log = log(2);
+        append(&mut log, 96);
+        assert_eq!(log.room_bytes(), 2 * WHOLE_BYTES - FRAME_BYTES - 96);
+        // Three records that leave less than another needs, in each segment.
+        append(&mut log, 4096);
+        append(&mut log, 4096);
+        append(&mut log, 4096);
+        assert_eq!(log.room_bytes(), WHOLE_BYTES - 4096);
+        append(&mut log, 4096);
+        append(&mut log, 4096);
+        assert_eq!((log.room_bytes(), log.appended_bytes()), (0, 96 + 5 * 4096));
+    }
+
+    #[test]
+    #[should_panic(expected = "whoever appends has asked for room")]
+    fn a_record_without_room_is_the_callers_fault() {
+        append(&mut log(0), 24);
+    }
+
+    #[test]
+    #[should_panic(expected = "records have consecutive numbers")]
+    fn a_number_left_out_is_the_callers_fault() {
+        log(1).append(Lsn(2), false, &Body::Commit);
+    }
+
+    #[test]
+    #[should_panic(expected = "nothing follows an end")]
+    fn nothing_follows_an_end() {
+        let mut log = log(1);
+        log.append(Lsn(1), false, &Body::End);
+        log.append(Lsn(2), false, &Body::Commit);
+    }
+
+    #[test]
+    #[should_panic(expected = "segments are installed in order")]
+    fn segments_come_in_order() {
+        let memory = Box::new(Memory(vec![0; SEGMENT_BYTES as usize]));
+        log(1).install(Segment { sequence: 0, memory });
+    }
+
+    #[test]
+    fn segments_are_wanted_ahead() {
+        let mut log = log(2);
+        assert_eq!((log.wanted(2), log.wanted(3)), (None, Some(2)));
+        append(&mut log, 24);
+        assert_eq!((log.wanted(1), log.wanted(2)), (None, Some(2)));
+    }
+
+    #[test]
+    fn marks_alone_need_no_sync() {
+        let mut log = log(1);
+        assert!(!log.needs_sync());
+        assert_eq!(log.begin_sync(), (Lsn(0), Vec::new()));
+        append(&mut log, 24);
+        assert!(log.needs_sync());
+        let (durable, sequences) = log.begin_sync();
+        assert_eq!((durable, sequences), (Lsn(1), vec![0]));
+        append(&mut log, 24);
+        log.end_sync(durable);
+        assert_eq!((log.durable_lsn(), log.needs_sync()), (Lsn(1), true));
+        log.append(Lsn(3), false, &Body::Mark { durable });
+        let (durable, _) = log.begin_sync();
+        log.end_sync(durable);
+        log.append(Lsn(4), false, &Body::Mark { durable });
+        assert_eq!((log.durable_lsn(), log.needs_sync()), (Lsn(3), false));
+        log.append(Lsn(5), false, &Body::End);
+        assert!(log.needs_sync(), "the end is to be durable");
+    }
+
+    #[test]
+    fn a_segment_is_taken_when_it_is_full_and_durable() {
+        let mut log = log(4);
+        append(&mut log, 4096);
+        let (early, sequences) = log.begin_sync();
+        assert_eq!(sequences, [0]);
+        for _ in 0..5 {
+            append(&mut log, 4096);
+        }
+        // Segment 0 was written on since that sync began, and segment 1 is full but still the current one.
+        log.end_sync(early);
+        assert!(log.take_finished().is_none() && log.needs_finished_sync());
+        let (durable, sequences) = log.begin_sync();
+        assert_eq!((durable, sequences), (Lsn(6), vec![0, 1]));
+        assert!(log.take_finished().is_none(), "a sync that is not complete counts for nothing");
+        log.end_sync(durable);
+        assert!(!log.needs_finished_sync());
+        let taken = log.take_finished().map(|finished| (finished.sequence, finished.last_lsn));
+        assert_eq!(taken, Some((0, Lsn(3))));
+        assert!(log.take_finished().is_none(), "the current segment is not finished");
+    }
+
+    #[test]
+    fn a_record_that_goes_on_is_the_last_of_each_segment_it_is_in() {
+        let mut log = log(5);
+        append(&mut log, 24);
+        append(&mut log, 2 * WHOLE_BYTES);
+        append(&mut log, 24);
+        let (durable, sequences) = log.begin_sync();
+        assert_eq!((durable, sequences), (Lsn(3), vec![0, 1, 2]));
+        log.end_sync(Lsn(1));
+        assert!(log.take_finished().is_none(), "the record in it is not durable whole");
+        log.end_sync(Lsn(2));
+        for sequence in 0..2 {
+            let taken = log.take_finished().map(|finished| (finished.sequence, finished.last_lsn));
+            assert_eq!(taken, Some((sequence, Lsn(2))));
+        }
+        assert_eq!(log.current_mut().map(|segment| segment.sequence), Some(2));
+    }
+
+    #[test]
+    fn what_a_record_takes_is_not_more_than_was_said() {
+        let limits = [0, 1, 8, 4000, 4027, 4028, 4029, 8000, 12_288, 70_000];
+        for payload_bytes in limits {
+            let mut log = log(20);
+            let value = vec![1; payload_bytes];
+            let body = Body::Put { db: Db(0), key: b"k", value: Value::Bytes(&value), expiry: None, client_flags: 1 };
+            log.append(Lsn(1), false, &body);
+            assert!(log.appended_bytes() <= Log::record_bytes(1, payload_bytes), "{payload_bytes}");
         }
     }
 }

@@ -213,3 +213,113 @@ fn parse(carried: &[u8]) -> Option<Record<'_>> {
     let (head, contents) = carried.split_first_chunk()?;
     record::parse(Head::read(head), contents)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Value;
+    use crate::key::Db;
+    use crate::wal::tests::{SEGMENT_BYTES, image, options, prepare};
+    use crate::wal::{Body, Log};
+
+    /// A log of a short record, one that runs over two borders, and two short ones.
+    fn segments() -> Vec<Vec<u8>> {
+        let mut log = Log::new(options(5));
+        prepare(&mut log, 10);
+        for (lsn, value_bytes) in [(5, 10), (6, 30_000), (7, 10), (8, 10)] {
+            let value = vec![lsn as u8; value_bytes];
+            let put = Body::Put { db: Db(0), key: b"k", value: Value::Bytes(&value), expiry: None, client_flags: 0 };
+            log.append(Lsn(lsn), false, &put);
+        }
+        image(log)
+    }
+
+    fn header(segment: &[u8]) -> SegmentHeader {
+        SegmentHeader::read(segment).expect("its head is intact")
+    }
+
+    /// The numbers of the records that `reader` reads.
+    fn numbers(reader: &mut SegmentReader<'_>) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        while let Some(record) = reader.next() {
+            numbers.push(record.lsn.0);
+        }
+        numbers
+    }
+
+    #[test]
+    fn a_log_whose_beginning_is_kept_no_more_is_read_from_the_first_whole_record() {
+        let segments = segments();
+        assert_eq!(segments.len(), 3);
+        let mut first = SegmentReader::oldest(&segments[0], &header(&segments[0]));
+        assert_eq!((numbers(&mut first), first.expected()), (vec![5], Lsn(6)));
+        assert!(!first.into_carried().is_empty(), "a record goes on");
+        let mut second = SegmentReader::oldest(&segments[1], &header(&segments[1]));
+        assert_eq!((numbers(&mut second), second.expected()), (vec![], Lsn(6)));
+        assert!(matches!(second.stop(), Stop::Clean { .. }) && second.into_carried().is_empty());
+        let mut third = SegmentReader::oldest(&segments[2], &header(&segments[2]));
+        assert_eq!((numbers(&mut third), third.expected()), (vec![7, 8], Lsn(9)));
+        assert!(matches!(third.stop(), Stop::Clean { .. }));
+    }
+
+    #[test]
+    fn a_continuation_of_nothing_is_no_record() {
+        let segments = segments();
+        for index in 1..3 {
+            let mut reader = SegmentReader::new(&segments[index], &header(&segments[index]), Lsn(6), Vec::new());
+            assert!(reader.next().is_none());
+            assert_eq!(reader.stop(), Stop::Broken { offset: SEGMENT_HEADER_BYTES as u64 });
+            assert!(reader.beyond().frame_count > 0);
+        }
+        // One segment left out.
+        let mut first = SegmentReader::new(&segments[0], &header(&segments[0]), Lsn(5), Vec::new());
+        assert_eq!(numbers(&mut first), [5]);
+        let mut third = SegmentReader::new(&segments[2], &header(&segments[2]), Lsn(6), first.into_carried());
+        assert!(third.next().is_none() && matches!(third.stop(), Stop::Broken { .. }));
+    }
+
+    #[test]
+    fn reading_goes_on_where_it_was_left() {
+        let segments = segments();
+        let mut carried = Vec::new();
+        let mut expected = Lsn(5);
+        let mut found = Vec::new();
+        for segment in &segments {
+            let header = header(segment);
+            let mut reader = SegmentReader::new(segment, &header, expected, carried);
+            // A reader for each record.
+            while let Some(record) = reader.next() {
+                found.push(record.lsn.0);
+                reader = SegmentReader::resume(segment, &header, reader.offset(), reader.expected());
+            }
+            expected = reader.expected();
+            carried = reader.into_carried();
+        }
+        assert_eq!((found, expected), (vec![5, 6, 7, 8], Lsn(9)));
+    }
+
+    #[test]
+    fn a_segment_that_is_no_segment_ends_at_once() {
+        let segments = segments();
+        let header = header(&segments[0]);
+        for segment in [&[][..], &[1; 100], &segments[0][..SEGMENT_HEADER_BYTES]] {
+            let mut reader = SegmentReader::new(segment, &header, Lsn(5), Vec::new());
+            assert!(reader.next().is_none() && reader.next().is_none());
+            assert_eq!(reader.stop(), Stop::Clean { offset: SEGMENT_HEADER_BYTES as u64 });
+            assert_eq!(reader.beyond(), Beyond::default());
+        }
+        let mut reader = SegmentReader::resume(&segments[0], &header, SEGMENT_BYTES + 8, Lsn(5));
+        assert!(reader.next().is_none() && reader.beyond() == Beyond::default());
+    }
+
+    #[test]
+    fn a_number_that_is_not_expected_is_no_record() {
+        let segments = segments();
+        let header = header(&segments[0]);
+        for expected in [0, 4, 6, u64::MAX] {
+            let mut reader = SegmentReader::new(&segments[0], &header, Lsn(expected), Vec::new());
+            assert!(reader.next().is_none());
+            assert_eq!(reader.stop(), Stop::Broken { offset: SEGMENT_HEADER_BYTES as u64 }, "{expected}");
+        }
+    }
+}

@@ -41,21 +41,21 @@ fn sample(options: LogOptions, fill: u8) -> Sample {
     let mut log = Log::new(options);
     prepare(&mut log, 3);
     let mut records = Vec::new();
-    let mut bodies = 0;
+    let mut count = 0;
     let long_key = vec![fill; 300];
     let (short, middle, long) = (vec![fill; 9], vec![fill ^ 1; 1_000], vec![fill ^ 2; 9_000]);
-    while bodies < 42 {
-        let key = if bodies % 5 == 0 { &long_key[..] } else { b"key" };
-        let db = Db(bodies % 3);
-        let bytes = if bodies == 14 {
+    while count < 42 {
+        let key = if count % 5 == 0 { &long_key[..] } else { b"key" };
+        let db = Db(count % 3);
+        let bytes = if count == 14 {
             &long
-        } else if bodies % 2 == 0 {
+        } else if count % 2 == 0 {
             &middle
         } else {
             &short
         };
         let put = Body::Put { db, key, value: Value::Bytes(bytes), expiry: None, client_flags: 7 };
-        let body = match bodies % 10 {
+        let body = match count % 10 {
             0..5 => put,
             5 => Body::Splice { db, key, base: 3, offset: 2, bytes },
             6 => Body::Delete { db, key, removal: Removal::Evicted },
@@ -69,11 +69,11 @@ fn sample(options: LogOptions, fill: u8) -> Sample {
             records.push(encoded(&Record { lsn, is_grouped: false, body }));
         };
         append(body, &mut log);
-        if bodies % 7 == 6 {
+        if count % 7 == 6 {
             let durable = Lsn(log.last_lsn().0 - 1);
             append(Body::Mark { durable }, &mut log);
         }
-        bodies += 1;
+        count += 1;
     }
     let segments = image(log);
     assert_eq!(segments.len(), 3, "the sample has the length that was meant");
@@ -83,7 +83,8 @@ fn sample(options: LogOptions, fill: u8) -> Sample {
 
 /// Number, kind and contents of a record: two records share them only if they are the same.
 fn encoded(record: &Record<'_>) -> Vec<u8> {
-    let parts = Parts::of(record.is_grouped, &record.body);
+    let mut parts = Parts::new();
+    parts.fill(record.is_grouped, &record.body);
     let mut bytes = format!("{:?}", parts.head(record.lsn)).into_bytes();
     let head_bytes = bytes.len();
     bytes.resize(head_bytes + parts.content_bytes(), 0);
@@ -219,6 +220,9 @@ fn a_log_cut_anywhere_is_read_up_to_there() {
     let sample = sample(options(1), 0x55);
     for index in 0..sample.segments.len() {
         for length in 0..SEGMENT_BYTES as usize {
+            if length % 3 == 0 {
+                sample.damage(index, length..SEGMENT_BYTES as usize, "never stored", |bytes| bytes.fill(0));
+            }
             let mut segments = sample.segments.clone();
             segments[index].truncate(length);
             sample.check(&segments, index, length..SEGMENT_BYTES as usize, &format!("segment {index} cut to {length}"));
