@@ -285,6 +285,7 @@ impl Thread {
         while !is_refused && !self.shard.has_log_room(bytes + self.log_reserved_bytes) {
             is_refused = !self.persist.extend_log(&mut self.shard);
         }
+        self.counters.log_stalls += 1;
         self.note_moment(Event::LogStall, start.elapsed().as_millis() as u64);
         if is_refused { Err(self.log_failure()) } else { Ok(()) }
     }

@@ -68,6 +68,8 @@ pub(crate) struct Counters {
     pub output_limit_disconnections: u64,
     /// Clients closed because their requests passed `client-query-buffer-limit`.
     pub query_limit_disconnections: u64,
+    /// Writes that waited for room in the log.
+    pub log_stalls: u64,
     /// Most memory the shard was seen to use, in bytes.
     pub peak_memory_bytes: u64,
     /// Whether every command is timed by itself.
@@ -93,6 +95,7 @@ impl Counters {
             sent_bytes: 0,
             output_limit_disconnections: 0,
             query_limit_disconnections: 0,
+            log_stalls: 0,
             peak_memory_bytes: 0,
             times_each: false,
             samples: Samples::default(),

@@ -114,7 +114,7 @@ fn events_part(context: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) ->
 }
 
 /// The kinds of which there were any, with what all shards know.
-fn histories(parts: &[ReplyPart<'_>]) -> Vec<(&'static str, History)> {
+fn histories(parts: &[ReplyPart<'_>]) -> Vec<(Event, History)> {
     let mut readers: Vec<_> = parts.iter().map(|part| Reader::new(part.bytes)).collect();
     let mut histories = Vec::new();
     for event in Event::ALL {
@@ -124,24 +124,24 @@ fn histories(parts: &[ReplyPart<'_>]) -> Vec<(&'static str, History)> {
             samples.extend((0..reader.number()).map(|_| Sample { second: reader.number(), millis: reader.number() }));
         }
         if !samples.is_empty() {
-            histories.push((event.name(), History::merge(samples, millis_max)));
+            histories.push((event, History::merge(samples, millis_max)));
         }
     }
     histories
 }
 
 fn find(parts: &[ReplyPart<'_>], name: &[u8]) -> Option<History> {
-    let is_meant = |(known, _): &(&str, History)| name.eq_ignore_ascii_case(known.as_bytes());
+    let is_meant = |(event, _): &(Event, History)| name.eq_ignore_ascii_case(event.name().as_bytes());
     histories(parts).into_iter().find(is_meant).map(|(_, history)| history)
 }
 
 fn latest(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
     let histories = histories(input.parts);
     reply.array(histories.len());
-    for (name, history) in histories {
+    for (event, history) in histories {
         let last = history.samples().last().expect("a history that is shown has a sample");
         reply.array(4);
-        reply.bulk(name.as_bytes());
+        reply.bulk(event.name().as_bytes());
         for number in [last.second, last.millis, history.millis_max()] {
             reply.integer(number as i64);
         }
@@ -196,13 +196,15 @@ fn draw(name: &str, history: &History) -> String {
 
 fn doctor(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
     let mut text = String::new();
-    for (name, history) in histories(input.parts) {
+    for (event, history) in histories(input.parts) {
         let count = history.samples().len() as u64;
         let mean = history.samples().map(|sample| sample.millis).sum::<u64>() / count.max(1);
         writeln!(
             text,
-            "* {name}: {count} slow moments, {mean} ms on average, {} ms at worst. SLOWLOG GET names the commands.",
-            history.millis_max()
+            "* {}: {count} slow moments, {mean} ms on average, {} ms at worst. {}",
+            event.name(),
+            history.millis_max(),
+            advice(event)
         )
         .expect("a string takes all that is written");
     }
@@ -214,6 +216,22 @@ fn doctor(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
     }
     reply.verbatim("txt", text.as_bytes());
     Ok(())
+}
+
+/// What is to be done about an event.
+fn advice(event: Event) -> &'static str {
+    match event {
+        Event::Command | Event::FastCommand => "SLOWLOG GET names the commands.",
+        Event::LogSync => {
+            "The disk took that long to make the log durable: with appendfsync always, clients waited for it. INFO \
+             persistence has the mean; a faster disk or appendfsync everysec helps."
+        }
+        Event::LogStall => {
+            "Writes waited for room in the log: values are larger than its segments (wal-segment-size), or the disk \
+             prepares segments too slowly."
+        }
+        Event::SnapshotStep => "A step of a snapshot took that long; clients of that shard waited for it.",
+    }
 }
 
 fn reset_part(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
@@ -328,6 +346,9 @@ mod tests {
         assert_eq!(rig.reply("LATENCY HISTORY COMMAND"), "*2 *2 :6 :40 *2 :7 :20");
         assert!(rig.reply("LATENCY GRAPH command").contains("command - high 40 ms, low 20 ms (all time high 40 ms)"));
         assert!(rig.reply("LATENCY DOCTOR").contains("command: 2 slow moments, 30 ms on average"));
+        rig.threads[1].events.note(Event::LogSync, Sample { second: 9, millis: 50 });
+        assert!(rig.reply("LATENCY DOCTOR").contains("aof-fsync-always: 1 slow moments, 50 ms on average"));
+        assert_eq!(rig.reply("LATENCY RESET aof-fsync-always"), ":1");
         assert_eq!(rig.reply("LATENCY RESET fast-command"), ":0");
         assert_eq!(rig.reply("LATENCY RESET command"), ":1");
         assert_eq!(rig.reply("LATENCY LATEST"), "*0");

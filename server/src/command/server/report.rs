@@ -101,6 +101,8 @@ numbers! {
     expiring,
     /// Removals that were made without a record, because the log had no room.
     unlogged_removals,
+    /// Writes that waited for room in the log.
+    log_stalls,
 }
 
 /// One database of one shard, or of all.
@@ -242,6 +244,7 @@ impl Report {
             memory_peak: counters.peak_memory_bytes,
             keys: databases.iter().map(|database| database.keys).sum(),
             expiring: databases.iter().map(|database| database.expiring).sum(),
+            log_stalls: counters.log_stalls,
             unlogged_removals: thread.shard.unlogged_removal_count(),
         };
         let (commands, errors) = (counters.commands.clone(), counters.errors.clone());

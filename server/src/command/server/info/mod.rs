@@ -121,6 +121,7 @@ mod tests {
             "loading:0\r\n",
             "rdb_last_save_time:1700000000\r\n",
             "wal_shard2:appended=",
+            "wal_stalls:0\r\n",
             "wal_unlogged_removals:0\r\n",
             "connected_clients:1\r\n",
             "keyspace_hits:1\r\n",

@@ -172,6 +172,7 @@ fn memory(source: &Source, out: &mut String) {
 
 fn persistence(source: &Source, out: &mut String) {
     out.push_str(&source.home().persistence);
+    field(out, "wal_stalls", source.total.numbers.log_stalls);
     field(out, "wal_unlogged_removals", source.total.numbers.unlogged_removals);
 }
 
