@@ -25,5 +25,5 @@ mod ranges;
 pub use directory::{generation_path, log_path, snapshot_file_path, snapshot_path, snapshot_temporary_path};
 pub use fault::Fault;
 pub use loader::{Loaded, Loader, LoaderOptions, Step};
-pub use log::{LogEnd, LogReader, end_log};
+pub use log::{LogEnd, LogReader, end_log, settle};
 pub use plan::{GenerationFiles, LogFiles, Plan, PlanFault, SegmentFile, SnapshotFile, SnapshotFiles, plan};

@@ -13,13 +13,15 @@
 //! - Records are handed out in the order of their numbers, without a gap, each once, groups whole.
 //! - [`LogEnd::offset`] is where the last record ends that was handed out (or passed over as older than the snapshot).
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 
 use crate::disk::Disk;
 use crate::lsn::{Lsn, Origin};
-use crate::recover::directory::generation_path;
+use crate::recover::directory::{SNAPSHOTS, generation_path};
 use crate::recover::fault::{Fault, disk_fault};
-use crate::recover::plan::{LogFiles, SegmentFile};
+use crate::recover::plan::{LogFiles, Plan, SegmentFile};
 use crate::shard::ReplayFault;
 use crate::wal::{Beyond, Body, Record, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentReader, Stop, end_frame};
 
@@ -30,13 +32,16 @@ pub struct LogEnd {
     pub origin: Origin,
     /// The segment in which it ends, by sequence and file; `None` if the log has none that counts.
     pub segment: Option<(u64, String)>,
+    /// Earlier segments that hold what counts.
+    pub earlier: Vec<String>,
     /// Where in that segment the last whole record (of a complete group) ends.
     pub offset: u64,
     /// The number after it.
     pub next_lsn: Lsn,
     /// Whether an End record is there.
     pub is_ended: bool,
-    /// Bytes behind it, up to the last that is not zero, that are no whole record; 0 if the log ends cleanly.
+    /// Bytes behind it, up to the last that is not zero of each segment, that are no whole record; 0 if the log ends
+    /// cleanly.
     pub cut_bytes: u64,
     /// Intact frames among them, which the hole before them makes worthless.
     pub cut_frame_count: u64,
@@ -63,12 +68,14 @@ pub struct LogReader<D: Disk> {
     files: LogFiles,
     /// Whether the log must have ended by intent.
     must_end: bool,
-    /// Whether some segment has a head.
-    has_head: bool,
+    /// The segment that is read first; there is none if the log's beginning is missing.
+    first_index: usize,
+    /// The first number that is wanted.
+    from: Lsn,
     place: Place,
     view: Option<(usize, D::View)>,
-    /// Behind the last record handed out.
-    safe: Option<(usize, u64, Lsn)>,
+    /// Behind the last record handed out: segment, offset, number.
+    safe: (usize, u64, Lsn),
     /// Where a group began whose Commit is being looked for.
     group: Option<Place>,
     /// The group up to this number is complete.
@@ -91,34 +98,21 @@ impl<D: Disk> LogReader<D> {
     /// that `must_end` is damaged unless it ends with an End.
     ///
     /// # Errors
-    /// When the log's beginning is missing.
+    /// The disk's failure.
     pub fn new(disk: D, files: LogFiles, from: Option<Lsn>, must_end: bool) -> Result<LogReader<D>, Fault> {
-        // Segments whose head is none before the first good one are of no use: their records, if there were any,
-        // were not the first that count, or the check below finds them missing.
-        let first = files.segments.iter().position(|segment| segment.first_lsn.is_some());
-        let index = first.unwrap_or(files.segments.len());
-        let expected = first.and_then(|first| files.segments[first].first_lsn).unwrap_or(Lsn(0));
-        if let Some(first) = first {
-            let segment = &files.segments[first];
-            let is_missing = match from {
-                Some(from) => expected > from && segment.sequence > 0,
-                None => segment.sequence > 0,
-            };
-            if is_missing {
-                let sentence = format!("the log begins with change {}: the segments before it are missing", expected.0);
-                return Err(Fault::Damage { path: segment.path.clone(), offset: 0, sentence });
-            }
-        }
-        let place =
-            Place { index, offset: SEGMENT_HEADER_BYTES as u64, expected, carried: Vec::new(), is_oldest: true };
+        let (index, is_oldest) = beginning(&disk, &files, from)?;
+        let expected = files.segments.get(index).and_then(|segment| segment.first_lsn).unwrap_or(Lsn(0));
+        let offset = SEGMENT_HEADER_BYTES as u64;
+        let place = Place { index, offset, expected, carried: Vec::new(), is_oldest };
         Ok(LogReader {
             disk,
+            first_index: index,
+            from: from.unwrap_or(Lsn(0)),
             files,
             must_end,
-            has_head: first.is_some(),
             place,
             view: None,
-            safe: None,
+            safe: (index, offset, expected),
             group: None,
             committed: Lsn(0),
             is_ended: false,
@@ -213,7 +207,7 @@ impl<D: Disk> LogReader<D> {
                 return Err(Fault::Mismatch { path: self.files.segments[index].path.clone(), offset, sentence });
             }
             each(&record).map_err(|fault| self.misfit(index, before.0, &fault))?;
-            self.safe = Some((index, reader.offset(), reader.expected()));
+            self.safe = (index, reader.offset(), reader.expected());
             if is_end {
                 outcome = Some(Part::Ended);
             }
@@ -254,15 +248,16 @@ impl<D: Disk> LogReader<D> {
 
     /// Judges the end at which reading stopped; `None` for one that is there by intent.
     fn end(&mut self, stopped: Option<(Stop, Beyond)>) -> Result<LogEnd, Fault> {
-        let Place { index: stopped_index, offset: stopped_offset, expected, .. } = self.place;
-        let (index, offset, next_lsn) = self.safe.unwrap_or((stopped_index, SEGMENT_HEADER_BYTES as u64, expected));
+        let Place { index: stopped_index, offset: stopped_offset, .. } = self.place;
+        let has_beginning = self.first_index < self.files.segments.len();
+        let (index, offset, next_lsn) = self.safe;
         let mut is_clean = self.group.is_none() && self.place.carried.is_empty();
         let mut beyond = Beyond::default();
         if let Some((stop, behind)) = stopped {
             is_clean &= matches!(stop, Stop::Clean { .. });
             beyond = behind;
         }
-        let behind_first = if self.has_head { stopped_index + 1 } else { 0 };
+        let behind_first = if has_beginning { stopped_index + 1 } else { 0 };
         for later in behind_first..self.files.segments.len() {
             let found = self.look_into(later, next_lsn)?;
             beyond.frame_count += found.frame_count;
@@ -276,12 +271,20 @@ impl<D: Disk> LogReader<D> {
             self.refuse_damage(stopped_offset, next_lsn, beyond)?;
         }
         is_clean &= beyond.frame_count == 0;
-        let segment = self.files.segments.get(index).filter(|_| self.has_head);
-        let cut_bytes = if is_clean || segment.is_none() { 0 } else { self.bytes_behind(index, offset)?.max(1) };
+        let segment = self.files.segments.get(index).filter(|_| has_beginning);
         let later = self.files.segments.iter().skip(segment.map_or(0, |_| index + 1));
+        let earlier = self.files.segments.get(self.first_index..index).unwrap_or_default();
+        let mut cut_bytes = 0;
+        if !is_clean {
+            cut_bytes = if segment.is_some() { self.bytes_behind(index, offset)?.max(1) } else { 0 };
+            for later in segment.map_or(0, |_| index + 1)..self.files.segments.len() {
+                cut_bytes += self.bytes_behind(later, SEGMENT_HEADER_BYTES as u64)?;
+            }
+        }
         Ok(LogEnd {
             origin: self.files.origin,
             segment: segment.map(|segment| (segment.sequence, segment.path.clone())),
+            earlier: earlier.iter().map(|segment| segment.path.clone()).collect(),
             offset,
             next_lsn,
             is_ended: self.is_ended,
@@ -293,13 +296,16 @@ impl<D: Disk> LogReader<D> {
 
     /// Says so if the hole at `expected` cannot be what a power cut left.
     fn refuse_damage(&self, offset: u64, expected: Lsn, beyond: Beyond) -> Result<(), Fault> {
-        let sentence = if beyond.marked >= expected && beyond.marked > Lsn(0) {
+        // What a snapshot has may be missing from the log: it need not have been durable there.
+        let needed = expected.max(self.from);
+        let has_beginning = self.first_index < self.files.segments.len();
+        let sentence = if beyond.marked >= needed && beyond.marked > Lsn(0) {
             format!(
                 "change {} is damaged or missing, though the log was durable up to change {}; {} intact frames follow",
-                expected.0, beyond.marked.0, beyond.frame_count
+                needed.0, beyond.marked.0, beyond.frame_count
             )
-        } else if self.must_end && self.has_head {
-            format!("change {} is missing: a later start ended this log, and the end is not there", expected.0)
+        } else if self.must_end && (has_beginning || beyond.frame_count > 0) {
+            format!("change {} is missing: a later start ended this log, and the end is not there", needed.0)
         } else {
             return Ok(());
         };
@@ -358,12 +364,70 @@ impl<D: Disk> LogReader<D> {
     }
 }
 
-/// Ends a log where it ends, durably: writes an End record if there is none, cuts off what is behind it, removes later
-/// segments. To be done for every log of the plan before a new generation begins.
+/// The segment of `files` to be read first (none: their number), and whether records begin before it that nobody needs.
+///
+/// Behind a snapshot, files that are needed no more may be there or not, and whole or not: the log is read from the
+/// last segment on that nothing needed lies before.
+fn beginning<D: Disk>(disk: &D, files: &LogFiles, from: Option<Lsn>) -> Result<(usize, bool), Fault> {
+    let segments = &files.segments;
+    let none = (segments.len(), false);
+    let Some(from) = from else {
+        let is_first = |segment: &SegmentFile| segment.sequence == 0 && segment.first_lsn.is_some();
+        return Ok(segments.iter().position(is_first).map_or(none, |index| (index, false)));
+    };
+    let before = segments.iter().rposition(|segment| segment.first_lsn.is_some_and(|first| first < from));
+    let at = segments.iter().position(|segment| segment.first_lsn == Some(from));
+    match (before, at) {
+        (Some(before), Some(at)) if !begins(disk, files.origin, &segments[at], from)? => Ok((before, true)),
+        (_, Some(at)) => Ok((at, false)),
+        (Some(before), None) => Ok((before, true)),
+        (None, None) => Ok(none),
+    }
+}
+
+/// Whether the record `lsn` begins in `segment`, and does not only go on in it.
+fn begins<D: Disk>(disk: &D, origin: Origin, segment: &SegmentFile, lsn: Lsn) -> Result<bool, Fault> {
+    let view = disk.view(&segment.path).map_err(|error| disk_fault(&segment.path, error))?;
+    let SegmentFile { sequence, bytes, .. } = *segment;
+    let header = SegmentHeader { origin, needs_snapshot: false, sequence, first_lsn: lsn, segment_bytes: bytes };
+    let mut reader = SegmentReader::new(view.as_ref(), &header, lsn, Vec::new());
+    let is_whole = reader.next().is_some();
+    Ok(is_whole || !reader.into_carried().is_empty())
+}
+
+/// Makes what was read durable, and what was found: to be done once every shard is loaded, before a new generation
+/// begins. `ends` are those that the loaders came to; several may have read the same log.
+///
+/// # Errors
+/// The disk's.
+///
+/// # Panics
+/// When two loaders disagree about the end of a log.
+pub fn settle<D: Disk>(disk: &D, plan: &Plan, ends: &[LogEnd]) -> io::Result<()> {
+    if plan.snapshot.is_some() {
+        // Its name may be one that only the process before this one saw.
+        disk.sync_directory(SNAPSHOTS)?;
+    }
+    let mut ended = BTreeMap::new();
+    for end in ends {
+        match ended.entry(end.origin) {
+            Entry::Occupied(first) => assert_eq!(*first.get(), end, "a log has one end"),
+            Entry::Vacant(place) => {
+                end_log(disk, place.insert(end))?;
+            }
+        }
+    }
+    plan.leftovers.iter().try_for_each(|path| disk.remove(path))
+}
+
+/// Ends a log where it ends, durably: makes durable what a killed process left to be written, writes an End record if
+/// there is none, cuts off what is behind it, removes later segments. To be done for every log of the plan before a
+/// new generation begins; [`settle`] does.
 ///
 /// # Errors
 /// The disk's.
 pub fn end_log<D: Disk>(disk: &D, end: &LogEnd) -> io::Result<()> {
+    end.earlier.iter().try_for_each(|path| disk.sync(path))?;
     if let Some((sequence, path)) = &end.segment {
         let mut bytes = end.offset;
         if !end.is_ended {

@@ -11,15 +11,13 @@
 //! - Shards serve once all of them can: a command over several finds all of them loaded.
 
 use std::fmt::Write;
-use std::io;
 use std::path::Path;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use locksley_engine::disk::Disk;
-use locksley_engine::recover::{Fault, Loaded, LogEnd, Plan, PlanFault, end_log, plan};
+use locksley_engine::recover::{Fault, Loaded, LogEnd, Plan, PlanFault, plan, settle};
 use locksley_engine::store::SnapshotStore;
 
 use super::disk::Files;
@@ -112,15 +110,9 @@ impl SnapshotKeeper {
 
     /// Ends the old logs and removes what counts no more.
     fn settle(&self, plan: &Plan, ends: &[LogEnd]) {
-        let failed = |what: &str, error: &io::Error| -> ! {
-            give_up(&format!("{what} in the data directory: {error}"));
-        };
-        for end in ends {
-            end_log(&self.files, end).unwrap_or_else(|error| failed("an old log cannot be ended", &error));
-        }
-        for leftover in &plan.leftovers {
-            self.files.remove(leftover).unwrap_or_else(|error| failed("leftovers cannot be removed", &error));
-        }
+        settle(&self.files, plan, ends).unwrap_or_else(|error| {
+            give_up(&format!("old logs cannot be ended in the data directory: {error}"));
+        });
     }
 
     fn note_loaded(&self, plan: &Plan, loaded: &[Loaded], ends: &[LogEnd], start: Instant) {
