@@ -8,7 +8,8 @@ mod probe;
 
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::process::ExitCode;
+use std::panic;
+use std::process::{self, ExitCode};
 use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -54,6 +55,7 @@ pub(crate) fn run() -> ExitCode {
 fn start(serve: Serve) -> Result<(), String> {
     let Serve { mut config, ignored } = serve;
     log::start(&config)?;
+    abort_on_panic();
     for name in &ignored {
         tracing::warn!("{name} is a setting of Redis that has no effect here");
     }
@@ -112,6 +114,16 @@ fn start_keepers(opened: Opened, shared: &Arc<Shared>, bells: &Bells) -> Result<
     Keepers::start(opened, &shared.persist, around)
 }
 
+/// Makes a panic of any thread the end of the process: a shard that is gone is served by nobody else, and what it was
+/// doing when an invariant broke must not be written down by others. The log lies in files already.
+fn abort_on_panic() {
+    let tell = panic::take_hook();
+    panic::set_hook(Box::new(move |broken| {
+        tell(broken);
+        process::abort();
+    }));
+}
+
 /// A data thread before it runs.
 struct Recruit {
     id: ShardId,
@@ -147,7 +159,7 @@ impl Recruit {
 
 fn fail(id: ShardId, what: &str, error: &std::io::Error) -> ! {
     eprintln!("shard {} {what}: {error}", id.0);
-    std::process::exit(1);
+    process::exit(1);
 }
 
 /// Stops the server at the first SIGTERM or SIGINT, and exits at once at the second.
@@ -158,14 +170,14 @@ fn stop_on_signal(shared: &Arc<Shared>, bells: &Bells) -> Result<(), String> {
         for (index, signal) in signals.forever().enumerate() {
             if index > 0 {
                 tracing::warn!("a second signal: exiting at once");
-                std::process::exit(1);
+                process::exit(1);
             }
             let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
             tracing::info!("Received {name}, shutting down");
             shared.stop();
             if let Err(error) = ring_all(bells.rings()) {
                 tracing::error!("the data threads cannot be woken ({error}): exiting at once");
-                std::process::exit(1);
+                process::exit(1);
             }
         }
     };
