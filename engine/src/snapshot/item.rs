@@ -8,13 +8,15 @@
 //!      └───────────┴─────────────┴─────────┴────┴───────┴──────────┴──────┴──────────────┴─────────┴─────┴───────┴─────────┘
 //!                                                                                        if EXPIRY
 //! flags     bit 0 EXPIRY: that field is there, milliseconds since the epoch; without it the key begins at 24
-//! encoding  0 an i64 (8 value bytes), 1 bytes, 2 bytes changed in place since they were written whole
+//! encoding  0 an i64 (8 value bytes); 1 bytes that are not the decimal form of one, written whole; 2 bytes that were
+//!           changed in place since
 //! ```
 //!
 //! All numbers are little-endian. An item begins at a multiple of 8 bytes from the block's payload and ends at one.
 //! The higher numbers of `encoding` are for types to come.
 
 use crate::entry::{Encoding, NEVER, Record, VERSION_MAX, Value};
+use crate::integer;
 use crate::key::Db;
 use crate::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::lsn::Lsn;
@@ -115,7 +117,7 @@ pub(crate) fn read(payload: &[u8], lsn: Lsn) -> Option<(Item<'_>, &[u8])> {
     }
     let (encoding, value) = match encoding {
         0 => (Encoding::Integer, Value::Integer(i64::from_le_bytes(value.try_into().ok()?))),
-        1 => (Encoding::Bytes, Value::Bytes(value)),
+        1 if integer::canonical(value).is_none() => (Encoding::Bytes, Value::Bytes(value)),
         2 => (Encoding::Spliced, Value::Bytes(value)),
         _ => return None,
     };

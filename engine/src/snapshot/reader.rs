@@ -146,9 +146,12 @@ impl<'a> SnapshotReader<'a> {
         }
         let mut offset = self.offset;
         while offset < self.file.len() {
+            // Nothing may be found that reading would stop at again.
             let found = match read_part(&self.file[offset..], self.seed) {
-                Some((Part::Block { number, .. }, _)) => Some(number),
-                Some((Part::Foot(footer), length)) if offset + length == self.file.len() => Some(footer.block_count),
+                Some((Part::Block { number, item_count, .. }, _)) if item_count > 0 => Some(number),
+                Some((Part::Foot(footer), length)) if footer.item_count >= self.item_count => {
+                    (offset + length == self.file.len()).then_some(footer.block_count)
+                }
                 _ => None,
             };
             if let Some(number) = found.filter(|number| *number >= self.number && self.footer.is_none()) {
