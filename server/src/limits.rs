@@ -81,7 +81,7 @@ pub(crate) const FILL_SLICE_MICROS: u64 = 1_500;
 pub(crate) const FILL_STEP_BYTES: u64 = 128 * 1024;
 
 /// Table slots that a snapshot walks at a time.
-pub(crate) const WALK_STEP_SLOTS: usize = 16;
+pub(crate) const WALK_STEP_SLOTS: usize = 64;
 
 /// Share of the time between two turns that a snapshot's walk takes: one part of so many.
 pub(crate) const WALK_TIME_SHARE: u32 = 4;
