@@ -265,8 +265,8 @@ mod tests {
     #[test]
     fn a_continuation_of_nothing_is_no_record() {
         let segments = segments();
-        for index in 1..3 {
-            let mut reader = SegmentReader::new(&segments[index], &header(&segments[index]), Lsn(6), Vec::new());
+        for segment in &segments[1..] {
+            let mut reader = SegmentReader::new(segment, &header(segment), Lsn(6), Vec::new());
             assert!(reader.next().is_none());
             assert_eq!(reader.stop(), Stop::Broken { offset: SEGMENT_HEADER_BYTES as u64 });
             assert!(reader.beyond().frame_count > 0);

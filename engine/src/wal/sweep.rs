@@ -43,12 +43,12 @@ fn sample(options: LogOptions, fill: u8) -> Sample {
     let mut records = Vec::new();
     let mut count = 0;
     let long_key = vec![fill; 300];
-    let (short, middle, long) = (vec![fill; 9], vec![fill ^ 1; 1_000], vec![fill ^ 2; 9_000]);
+    let (short, middle, huge) = (vec![fill; 9], vec![fill ^ 1; 1_000], vec![fill ^ 2; 9_000]);
     while count < 42 {
         let key = if count % 5 == 0 { &long_key[..] } else { b"key" };
         let db = Db(count % 3);
         let bytes = if count == 14 {
-            &long
+            &huge
         } else if count % 2 == 0 {
             &middle
         } else {
