@@ -169,7 +169,8 @@ impl Local {
         let Some(log) = shard.log_mut() else { return false };
         let persist = Arc::clone(&self.persist);
         loop {
-            self.ask_for(log);
+            // However many are there: they are too few for what is to be logged.
+            self.ask_for(log, usize::MAX);
             if persist.is_disk_full() {
                 return false;
             }
@@ -281,16 +282,16 @@ impl Local {
             let (last_lsn, memory) = (finished.last_lsn, finished.memory);
             self.persist.tell_log(LogOrder::Finished { origin, sequence, last_lsn, memory, prepared });
         }
-        self.ask_for(log);
+        self.ask_for(log, SEGMENTS_AHEAD_COUNT);
         if self.is_opening {
             self.end_opening(shard);
         }
     }
 
-    /// Asks for the segment that the log wants, once.
+    /// Asks for the segment that the log wants to have `ahead` of them, once.
     #[inline]
-    fn ask_for(&mut self, log: &Log) {
-        if let Some(sequence) = log.wanted(SEGMENTS_AHEAD_COUNT)
+    fn ask_for(&mut self, log: &Log, ahead: usize) {
+        if let Some(sequence) = log.wanted(ahead)
             && self.asked.is_none_or(|asked| asked < sequence)
         {
             self.asked = Some(sequence);
