@@ -7,6 +7,8 @@
 //! - [`client`] sends bytes and reads [`reply`] trees, in RESP2 and RESP3,
 //! - [`pattern`] says what a reply has to look like, [`cases`] reads the files of `tests/conformance/`,
 //!   [`runner`] plays them against a server and [`record`] fills in what Debian's `redis-server` answers,
+//! - [`directory`] is where a server runs, [`mount`] a file system that fills up or loses its power,
+//! - [`ledger`] knows what a server acknowledged, [`workload`] are clients that change everything at random,
 //! - [`health`] compares a server before and after it was ill-treated,
 //! - [`process`] and [`wait`] look at a process from outside and wait for conditions,
 //! - [`seed`] is the randomness of the random suites, replayable by its seed.
@@ -14,8 +16,11 @@
 pub mod binary;
 pub mod cases;
 pub mod client;
+pub mod directory;
 pub mod health;
+pub mod ledger;
 pub mod limits;
+pub mod mount;
 pub mod pattern;
 pub mod process;
 pub mod record;
@@ -25,3 +30,4 @@ pub mod seed;
 pub mod server;
 pub mod text;
 pub mod wait;
+pub mod workload;

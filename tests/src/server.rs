@@ -17,6 +17,7 @@ use std::thread;
 
 use crate::binary::{self, Kind};
 use crate::client::Client;
+use crate::directory::Directory;
 use crate::limits::OUTPUT_LINES_SHOWN;
 use crate::process::signal;
 use crate::reply::Protocol;
@@ -38,6 +39,8 @@ pub struct Launch {
     config: Option<String>,
     descriptors: Option<u32>,
     port: Option<u16>,
+    directory: Option<PathBuf>,
+    fsync: Option<String>,
 }
 
 impl Launch {
@@ -54,7 +57,17 @@ impl Launch {
 
     /// This program.
     pub fn new(kind: Kind, program: PathBuf) -> Self {
-        Self { kind, program, shards: None, flags: Vec::new(), config: None, descriptors: None, port: None }
+        Self {
+            kind,
+            program,
+            shards: None,
+            flags: Vec::new(),
+            config: None,
+            descriptors: None,
+            port: None,
+            directory: None,
+            fsync: env::var("LOCKSLEY_APPENDFSYNC").ok(),
+        }
     }
 
     /// Which program it is.
@@ -97,6 +110,21 @@ impl Launch {
         self
     }
 
+    /// In this directory, which outlives the server.
+    #[must_use]
+    pub fn directory(mut self, path: &Path) -> Self {
+        self.directory = Some(path.to_owned());
+        self
+    }
+
+    /// With a log under this policy (`appendfsync`), and no automatic snapshots. Without it there is no log, unless
+    /// `LOCKSLEY_APPENDFSYNC` names a policy for all servers.
+    #[must_use]
+    pub fn durable(mut self, policy: &str) -> Self {
+        self.fsync = Some(policy.to_owned());
+        self
+    }
+
     /// Starts the server and waits until it serves.
     ///
     /// # Panics
@@ -131,8 +159,17 @@ impl Launch {
         result
     }
 
-    fn try_start_once(&self) -> Result<Server, Ended> {
-        let directory = Directory::new();
+    /// Starts the server and waits for nothing.
+    ///
+    /// # Panics
+    ///
+    /// If the program cannot be run.
+    pub fn spawn(self) -> Server {
+        self.spawn_once()
+    }
+
+    fn spawn_once(&self) -> Server {
+        let directory = self.directory.as_deref().map_or_else(Directory::new, Directory::of);
         let port = self.port.unwrap_or_else(free_port);
         let mut command = self.command_line(&directory, port);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
@@ -141,13 +178,12 @@ impl Launch {
             output.collect(child.stdout.take().expect("standard output is piped")),
             output.collect(child.stderr.take().expect("standard error is piped")),
         ];
-        let mut server = Server { child, output, readers: readers.into(), directory, port, kind: self.kind };
-        let status = until_some("the server says that it is ready", || {
-            // The end is looked for first: a process that has ended cannot become ready any more.
-            let ended = server.child.try_wait().expect("the child can be waited for");
-            if server.output.contains(READY) { Some(None) } else { ended.map(Some) }
-        });
-        match status {
+        Server { child, output, readers: readers.into(), directory, port, kind: self.kind }
+    }
+
+    fn try_start_once(&self) -> Result<Server, Ended> {
+        let mut server = self.spawn_once();
+        match server.wait_until_ready() {
             None => Ok(server),
             Some(status) => Err(server.ended(status)),
         }
@@ -163,14 +199,18 @@ impl Launch {
             }
         };
         if let Some(text) = &self.config {
-            let path = directory.path.join("server.conf");
+            let path = directory.path().join("server.conf");
             fs::write(&path, text).expect("the directory can be written");
             command.arg(path);
         }
-        command.arg("--port").arg(port.to_string()).arg("--dir").arg(&directory.path);
+        command.arg("--port").arg(port.to_string()).arg("--dir").arg(directory.path());
+        command.args(["--save", "", "--appendonly"]);
+        match &self.fsync {
+            None => command.arg("no"),
+            Some(policy) => command.args(["yes", "--appendfsync", policy]),
+        };
         match (self.kind, self.shards) {
             (Kind::Redis, _) => {
-                command.args(["--save", "", "--appendonly", "no"]);
                 // The bus of a cluster would otherwise take a port far above, which nobody looked for.
                 command.arg("--cluster-port").arg((port + 1).to_string());
             }
@@ -179,7 +219,7 @@ impl Launch {
             }
             (Kind::Locksley, None) => {}
         }
-        command.args(&self.flags).current_dir(&directory.path);
+        command.args(&self.flags).current_dir(directory.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -228,7 +268,7 @@ impl Server {
 
     /// The directory it runs in.
     pub fn directory(&self) -> &Path {
-        &self.directory.path
+        self.directory.path()
     }
 
     /// What it has printed so far.
@@ -291,6 +331,19 @@ impl Server {
     pub fn wait_for_clients_to_go(&self) {
         let mut client = self.connect();
         until("connected_clients is back to one", || client.info_number("connected_clients") == 1);
+    }
+
+    /// Waits until it says that it serves; `None` then, and its status if it ends instead.
+    ///
+    /// # Panics
+    ///
+    /// If it does neither.
+    pub fn wait_until_ready(&mut self) -> Option<ExitStatus> {
+        until_some("the server says that it is ready", || {
+            // The end is looked for first: a process that has ended cannot become ready any more.
+            let ended = self.child.try_wait().expect("the child can be waited for");
+            if self.output.contains(READY) { Some(None) } else { ended.map(Some) }
+        })
     }
 
     /// Sends a signal and waits for the end.
@@ -383,29 +436,6 @@ impl Output {
 
     fn text(&self) -> String {
         self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// A directory that goes away with its value.
-#[derive(Debug)]
-struct Directory {
-    path: PathBuf,
-}
-
-impl Directory {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("locksley-tests-{}-{number}", process::id()));
-        fs::create_dir_all(&path).expect("the temporary directory can be written");
-        Self { path }
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // What cannot be removed now is only a leftover in the temporary directory.
-        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
