@@ -31,7 +31,8 @@ impl Pause {
         now < self.until
     }
 
-    /// Whether a request for `command` has to wait at `now`. CLIENT UNPAUSE never does: it ends the pause.
+    /// Whether a request for `command` has to wait at `now`. CLIENT UNPAUSE never does: it ends the
+    /// pause; nor does SHUTDOWN, which may be what it is for.
     #[inline]
     pub(crate) fn holds(self, command: &Command, now: Millis) -> bool {
         self.is_on(now) && self.holds_while_on(command)
@@ -60,7 +61,7 @@ impl Pause {
     fn holds_while_on(self, command: &Command) -> bool {
         match self.mode {
             PauseMode::Write => command.flags.contains(Flags::WRITE),
-            PauseMode::All => command.name != "unpause",
+            PauseMode::All => !matches!(command.name, "unpause" | "shutdown"),
         }
     }
 }

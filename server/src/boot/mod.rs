@@ -22,7 +22,7 @@ use signal_hook::iterator::Signals;
 use crate::command::table::table;
 use crate::config::command_line::{self, Request, Serve};
 use crate::inspect;
-use crate::persist::{Keepers, Opened, Surroundings};
+use crate::persist::{Begun, Keepers, Opened, Saving, ShutdownWish, Surroundings};
 use crate::reactor::mesh::{Bells, mesh};
 use crate::reactor::ring::{Ringer, ring_all};
 use crate::thread::{ShardId, Shared, Thread};
@@ -174,7 +174,14 @@ fn stop_on_signal(shared: &Arc<Shared>, bells: &Bells) -> Result<(), String> {
             }
             let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
             tracing::info!("Received {name}, shutting down");
-            shared.stop();
+            let (persist, config) = (&shared.persist, shared.config());
+            // With a log nothing is lost if the snapshot fails, so that whoever supervises the server gets what it wants.
+            let is_forced = config.appendonly && persist.status().write_failure.is_empty();
+            let wish = ShutdownWish { saving: Saving::AsConfigured, is_forced };
+            match persist.shutdown.begin(persist, &config, wish) {
+                Begun::Stop => shared.stop(),
+                Begun::Pending(_) => tracing::info!("Taking a snapshot first; a second signal stops without it"),
+            }
             if let Err(error) = ring_all(bells.rings()) {
                 tracing::error!("the data threads cannot be woken ({error}): exiting at once");
                 process::exit(1);

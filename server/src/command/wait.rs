@@ -49,6 +49,8 @@ pub(crate) enum Until {
     Durable(Box<[Lsn]>),
     /// Nothing but the deadline, at which it is asked whether the logs are durable up to these numbers.
     Deadline(Box<[Lsn]>),
+    /// The shutdown of this number was given up; when it is done, nobody is there to be told.
+    Shutdown(u64),
 }
 
 /// Why the waiting ended.
@@ -60,6 +62,8 @@ pub(crate) enum Over {
     Reloaded,
     /// The logs are durable.
     Durable,
+    /// The server goes on.
+    NoShutdown,
     /// The deadline came first.
     Late,
 }
@@ -95,6 +99,7 @@ impl Wait {
             Until::Snapshot(ticket) => persist.snapshot_outcome(*ticket).map(Over::Snapshot),
             Until::Reload(ticket) => persist.is_reloaded(*ticket).then_some(Over::Reloaded),
             Until::Durable(numbers) => are_durable(numbers, persist).then_some(Over::Durable),
+            Until::Shutdown(serial) => persist.shutdown.is_given_up(*serial).then_some(Over::NoShutdown),
             Until::Deadline(numbers) => (is_late && are_durable(numbers, persist)).then_some(Over::Durable),
         };
         over.or_else(|| is_late.then_some(Over::Late))

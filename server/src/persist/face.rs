@@ -9,6 +9,7 @@ use locksley_engine::{Lsn, Millis};
 
 use super::log_keeper::LogOrder;
 use super::mailbox::{Letter, Mailbox, Urgency};
+use super::shutdown::Shutdown;
 use super::snapshot_keeper::Order;
 use super::wishes::Wishes;
 
@@ -98,6 +99,8 @@ pub(crate) enum Reload {
 
 /// See the module.
 pub(crate) struct Persist {
+    /// A shutdown that waits for a snapshot.
+    pub shutdown: Shutdown,
     is_loading: AtomicBool,
     is_disk_full: AtomicBool,
     sync_wish: AtomicU64,
@@ -124,6 +127,7 @@ impl Persist {
         let status =
             Status { last_snapshot_at: now, load_began_at: now, is_last_snapshot_good: true, ..Status::default() };
         Persist {
+            shutdown: Shutdown::default(),
             is_loading: AtomicBool::new(false),
             is_disk_full: AtomicBool::new(false),
             sync_wish: AtomicU64::new(0),

@@ -7,6 +7,7 @@
 use locksley_wire::resp::Reply;
 
 use super::hand::{Hand, Sink};
+use super::shutdown::Lull;
 use super::waits::Waiting;
 use crate::client::ClientSlot;
 use crate::command::failure::Failure;
@@ -67,6 +68,8 @@ pub(crate) struct Desk {
     pub is_holding: bool,
     /// Connections with replies that wait for the log.
     pub holding: Vec<u32>,
+    /// Requests are held for a shutdown.
+    pub lull: Option<Lull>,
 }
 
 /// A run that was not run to its end.
@@ -110,6 +113,7 @@ impl Desk {
             waits: Vec::new(),
             is_holding: false,
             holding: Vec::new(),
+            lull: None,
         }
     }
 

@@ -17,6 +17,7 @@ mod hand;
 mod inbox;
 mod prefetch;
 mod reactor;
+mod shutdown;
 mod steps;
 mod waits;
 

@@ -169,6 +169,7 @@ impl Reactor {
         self.take_up_stalled();
         self.run_ready();
         self.desk.look_at_waits();
+        self.desk.look_at_shutdown();
         self.desk.thread.settle();
         self.ring.buffers.recycle();
         self.work();
