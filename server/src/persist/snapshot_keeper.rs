@@ -184,20 +184,23 @@ impl SnapshotKeeper {
         if self.store.is_none() {
             return Ok(());
         }
-        if (self.config)().appendonly != self.is_logging {
-            self.switch_log()?;
-        }
-        let reload = self.persist.wishes().begin_reload();
-        if let Some(reload) = reload {
+        loop {
+            // A log that begins in a running server is of use only with its snapshot: a reload has to find both.
+            if (self.config)().appendonly != self.is_logging {
+                self.switch_log()?;
+                continue;
+            }
+            if self.persist.wishes().begin_snapshot().is_some() {
+                let outcome = self.take_snapshot()?;
+                self.failed_at = outcome.is_err().then(Instant::now);
+                self.persist.wishes().end_snapshot(outcome);
+                self.persist.wake_all();
+                continue;
+            }
+            let reload = self.persist.wishes().begin_reload();
+            let Some(reload) = reload else { return Ok(()) };
             self.reload(reload)?;
         }
-        while self.persist.wishes().begin_snapshot().is_some() {
-            let outcome = self.take_snapshot()?;
-            self.failed_at = outcome.is_err().then(Instant::now);
-            self.persist.wishes().end_snapshot(outcome);
-            self.persist.wake_all();
-        }
-        Ok(())
     }
 
     /// Begins or ends the logs of a running server.
