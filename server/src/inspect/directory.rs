@@ -73,6 +73,10 @@ fn show(disk: &ReadOnly, path: &str, filter: &Filter, out: Out<'_>) -> io::Resul
     match Path::new(path).extension().and_then(|extension| extension.to_str()) {
         Some("wal") => segment::show(path, bytes, filter, out),
         Some("snap") => snapshot::show(path, bytes, filter, out),
+        None if path == "lock" => {
+            writeln!(out, "{path}: locked by a server as long as it runs")?;
+            Ok(Verdict::Good)
+        }
         _ => {
             writeln!(out, "{path}: {} bytes, neither a log segment nor a snapshot", bytes.len())?;
             Ok(Verdict::Good)

@@ -158,7 +158,7 @@ fn check_log(
                 (false, 0) => "",
                 (false, _) => ", with a torn tail",
             };
-            writeln!(out, "{name}: good, {segments}, {records} that count, to number {}{ended}", last(&end))?;
+            writeln!(out, "{name}: good, {segments}, {records} to replay, to number {}{ended}", last(&end))?;
             if end.cut_bytes > 0 {
                 outcome.cuts.push(describe_cut(&end));
             }
@@ -296,7 +296,7 @@ mod tests {
         let (text, verdict) = check("log", &[log()]);
         assert_eq!(
             text,
-            "wal/0000000000000005, shard 0 of 1: good, 1 segment, 7 records that count, to number 7\n\
+            "wal/0000000000000005, shard 0 of 1: good, 1 segment, 7 records to replay, to number 7\n\
              A start would load no snapshot, replay 7 records and begin generation 0000000000000006.\n"
         );
         assert_eq!(verdict, Verdict::Good);
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!(
             text,
             "snapshots/0000000000000003/0000.snap: good, 2 entries in 1 block\n\
-             wal/0000000000000005, shard 0 of 1: good, 1 segment, 0 records that count, to number 7\n\
+             wal/0000000000000005, shard 0 of 1: good, 1 segment, 0 records to replay, to number 7\n\
              A start would load the snapshot snapshots/0000000000000003, replay 0 records and begin generation \
              0000000000000006.\n"
         );

@@ -98,4 +98,21 @@ mod tests {
             ("WAITAOF 1 0", "-ERR wrong number of arguments for 'waitaof' command"),
         ]);
     }
+
+    #[test]
+    fn what_is_durable_is_told_by_shard_and_replicas_never_come() {
+        use std::sync::atomic::Ordering;
+        let mut rig = Rig::new(3);
+        rig.configure(|config| config.appendonly = true);
+        for shard in rig.threads[0].shared.persist.shards() {
+            shard.appended.store(5, Ordering::Release);
+            shard.durable.store(5, Ordering::Release);
+        }
+        assert_eq!(rig.reply("WAITAOF 1 0 0"), "*2 :1 :0");
+        assert_eq!(rig.reply("WAITAOF 0 0 0"), "*2 :1 :0");
+        assert_eq!(rig.reply("WAITAOF 0 1 1"), "*2 :0 :0", "the time is not over yet where nobody waits");
+        rig.threads[0].shared.persist.shards()[2].appended.store(6, Ordering::Release);
+        assert_eq!(rig.reply("WAITAOF 1 0 1"), "*2 :0 :0");
+        assert_eq!(rig.reply("WAITAOF 0 0 1"), "*2 :0 :0");
+    }
 }
