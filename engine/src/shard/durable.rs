@@ -179,6 +179,9 @@ impl Shard {
                 Op::Put { key, value, expiry, client_flags: FlagsChange::Set(client_flags) }
             }
             Body::Splice { db, key, base, offset, bytes } => {
+                if base == 0 {
+                    self.remove_stale(db, key, now)?;
+                }
                 self.check_base(db, key, base)?;
                 Op::Splice { key: self.key(db, key), offset: offset as usize, bytes }
             }
@@ -192,6 +195,17 @@ impl Shard {
             Body::Commit | Body::Mark { .. } | Body::End => return Ok(()),
         };
         self.apply(op, now).map(drop).map_err(ReplayFault::Refused)
+    }
+
+    /// Removes the entry of `key`, if there is one: it went without a record when the log was full.
+    fn remove_stale(&mut self, db: Db, key: &[u8], now: Millis) -> Result<(), ReplayFault> {
+        let key = self.key(db, key);
+        if self.contents.find(key).is_some() {
+            let last = self.contents.journal.last;
+            self.apply(Op::Delete { key }, now).map_err(ReplayFault::Refused)?;
+            self.contents.journal.last = last;
+        }
+        Ok(())
     }
 
     /// Asserts that a change which builds on an entry finds the one it was made of.
