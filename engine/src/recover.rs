@@ -15,6 +15,8 @@
 //! To any number of shards: a loader fills one new shard and reads only what may hold keys of its slots, which are
 //! the files of few old shards, since the slots of a shard are one range. Loaders know nothing of each other.
 
+#[cfg(test)]
+mod crash;
 mod directory;
 mod fault;
 mod loader;

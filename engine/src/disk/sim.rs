@@ -124,6 +124,12 @@ impl SimDisk {
         self.world().planned = None;
     }
 
+    /// Whether the power went at an operation, and is not back.
+    pub fn is_without_power(&self) -> bool {
+        let world = self.world();
+        world.planned.is_some_and(|it| it.failure == Failure::Power && world.operation_count > it.first)
+    }
+
     /// The power went and is back: what is left is drawn from `choices`, and all operations succeed again.
     ///
     /// Memory of segments that was handed out before is not part of the disk any more.

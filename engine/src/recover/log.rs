@@ -19,7 +19,7 @@ use std::io;
 
 use crate::disk::Disk;
 use crate::lsn::{Lsn, Origin};
-use crate::recover::directory::{SNAPSHOTS, generation_path};
+use crate::recover::directory::{LOGS, SNAPSHOTS, generation_path};
 use crate::recover::fault::{Fault, disk_fault};
 use crate::recover::plan::{LogFiles, Plan, SegmentFile};
 use crate::shard::ReplayFault;
@@ -417,7 +417,15 @@ pub fn settle<D: Disk>(disk: &D, plan: &Plan, ends: &[LogEnd]) -> io::Result<()>
             }
         }
     }
-    plan.leftovers.iter().try_for_each(|path| disk.remove(path))
+    plan.leftovers.iter().try_for_each(|path| disk.remove(path))?;
+    // A log that counts no more must not be back among later ones that do.
+    for directory in [LOGS, SNAPSHOTS] {
+        let prefix = format!("{directory}/");
+        if plan.leftovers.iter().any(|path| path.starts_with(&prefix)) {
+            disk.sync_directory(directory)?;
+        }
+    }
+    Ok(())
 }
 
 /// Ends a log where it ends, durably: makes durable what a killed process left to be written, writes an End record if
