@@ -23,6 +23,8 @@ mod loader;
 mod log;
 mod plan;
 mod ranges;
+#[cfg(test)]
+mod sweep;
 
 pub use directory::{generation_path, log_path, snapshot_file_path, snapshot_path, snapshot_temporary_path};
 pub use fault::Fault;
