@@ -44,8 +44,11 @@ pub(crate) const EVENT_SAMPLE_COUNT_MAX: usize = 160;
 /// folio and writes it back as one: after writes of 1 MiB, a sync of a record of 80 B wrote 1 MiB.
 pub(crate) const SEGMENT_ZEROED_BYTES: usize = 4096;
 
-/// Bytes of a log segment that are made writable before its shard gets it.
+/// Bytes of a log segment that are made writable before its shard gets it, and then at a time ahead of it.
 pub(crate) const SEGMENT_POPULATED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes that a log has to grow by before what a sync took back is made writable again.
+pub(crate) const SEGMENT_STALE_BYTES: usize = 256 * 1024;
 
 /// Bytes of a snapshot that are copied and written at a time where they are not aligned, a multiple of 4 KiB.
 pub(crate) const OUTPUT_BOUNCE_BYTES: usize = 512 * 1024;

@@ -38,6 +38,7 @@ pub(crate) mod sync;
 mod taking;
 #[cfg(test)]
 mod testing;
+mod window;
 mod wishes;
 
 pub(crate) use disk::Files;

@@ -250,6 +250,12 @@ impl Log {
         self.current.as_mut().map(|current| &mut current.segment)
     }
 
+    /// The segment being written, and where in it the next frame goes.
+    #[inline]
+    pub fn position(&self) -> Option<(u64, usize)> {
+        self.current.as_ref().map(|current| (current.segment.sequence, current.offset))
+    }
+
     /// Bytes appended since the log began, frames and rounding included.
     pub fn appended_bytes(&self) -> u64 {
         self.appended_bytes

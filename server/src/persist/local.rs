@@ -31,6 +31,7 @@ use super::mailbox::{Letter, ReadySegment};
 use super::snapshot_keeper::Order;
 use super::stroll::Stroll;
 use super::sync::finish;
+use super::window::Window;
 use crate::config::Config;
 use crate::limits::{PREPARE_RETRY_MS, SEGMENTS_AHEAD_COUNT};
 
@@ -66,6 +67,7 @@ pub(crate) struct Local {
     early: Vec<ReadySegment>,
     /// Which segment the log keeper was asked for last.
     asked: Option<u64>,
+    window: Window,
     /// The log was opened, and the snapshot keeper is still to be told.
     is_opening: bool,
     closing: Option<Closing>,
@@ -89,6 +91,7 @@ impl Local {
             files: VecDeque::new(),
             early: Vec::new(),
             asked: None,
+            window: Window::default(),
             is_opening: false,
             closing: None,
             uncounted: 0,
@@ -161,6 +164,7 @@ impl Local {
         let before = shard.last_lsn();
         shard.mark(durable);
         self.uncounted += u64::from(shard.last_lsn() != before);
+        self.window.is_stale = true;
     }
 
     /// Waits until the log has one more segment; `false` when there is no log, or the disk has no room.
@@ -283,6 +287,13 @@ impl Local {
             self.persist.tell_log(LogOrder::Finished { origin, sequence, last_lsn, memory, prepared });
         }
         self.ask_for(log, SEGMENTS_AHEAD_COUNT);
+        if let Some((sequence, offset)) = log.position()
+            && let Some((from, bytes)) = self.window.advance(sequence, offset)
+        {
+            let (_, prepared) = self.files.iter().find(|file| file.0 == sequence).expect("its file is kept");
+            let mapping = Arc::clone(&prepared.mapping);
+            self.persist.tell_log(LogOrder::Populate { mapping, offset: from, bytes });
+        }
         if self.is_opening {
             self.end_opening(shard);
         }

@@ -21,6 +21,7 @@ use rustix::io::Errno;
 use super::disk::{Files, Prepared};
 use super::face::Persist;
 use super::mailbox::{Letter, ReadySegment, Urgency};
+use super::mapping::Mapping;
 use super::snapshot_keeper::Order;
 use crate::limits::{PREPARE_RETRY_MS, SPARE_SEGMENT_COUNT_MAX};
 
@@ -75,7 +76,7 @@ pub(super) enum LogOrder {
     /// Make the pages ahead of a log writable.
     Populate {
         /// The segment.
-        prepared: Arc<super::mapping::Mapping>,
+        mapping: Arc<Mapping>,
         /// From where on.
         offset: usize,
         /// How much.
@@ -145,9 +146,9 @@ impl LogKeeper {
                     self.try_again();
                 }
             }
-            LogOrder::Populate { prepared, offset, bytes } => {
+            LogOrder::Populate { mapping, offset, bytes } => {
                 // Advice only: a store into a page that is not there takes longer, that is all.
-                let _ = prepared.populate(offset, bytes);
+                let _ = mapping.populate(offset, bytes);
             }
             LogOrder::Stop => unreachable!("it ends the loop"),
         }
@@ -172,7 +173,7 @@ impl LogKeeper {
 
     fn prepare(&mut self, origin: Origin, sequence: u64) {
         match self.try_prepare(origin, sequence) {
-            Ok(()) => {}
+            Ok(()) => self.note_room(),
             Err(error) if is_for_want_of_room(&error) => {
                 if self.waiting.is_empty() {
                     tracing::error!("no log segment can be made, so writes will be refused: {error}");
@@ -208,8 +209,15 @@ impl LogKeeper {
                 Err(error) => fail("a log segment cannot be made", &error),
             }
         }
-        tracing::info!("log segments can be made again: writes are accepted");
-        self.persist.set_write_failure(String::new());
+        self.note_room();
+    }
+
+    /// Says that there is room, if nothing waits for it any more.
+    fn note_room(&self) {
+        if self.waiting.is_empty() && self.persist.is_disk_full() {
+            tracing::info!("log segments can be made again: writes are accepted");
+            self.persist.set_write_failure(String::new());
+        }
     }
 
     /// Forgets a closed log.
@@ -217,6 +225,7 @@ impl LogKeeper {
         let origin = log.options().origin;
         drop((log, files));
         self.waiting.retain(|waiting| waiting.0 != origin);
+        self.note_room();
         self.persist.tell_snapshots(Order::LogClosed);
     }
 }
