@@ -103,3 +103,6 @@ pub(crate) const WALK_QUIET_MS: u64 = 10;
 
 /// Niceness of the thread that writes snapshots.
 pub(crate) const SNAPSHOT_KEEPER_NICENESS: i32 = 5;
+
+/// Seconds that a start waits for another process to let go of the data directory.
+pub(crate) const LOCK_PATIENCE_SECONDS: u64 = 5;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use locksley_engine::recover::Plan;
 
@@ -13,7 +14,7 @@ use super::lock::DirectoryLock;
 use super::log_keeper::{LogKeeper, LogOrder};
 use super::snapshot_keeper::{Order, SnapshotKeeper};
 use crate::config::Config;
-use crate::limits::SNAPSHOT_KEEPER_NICENESS;
+use crate::limits::{LOCK_PATIENCE_SECONDS, SNAPSHOT_KEEPER_NICENESS};
 
 /// A data directory that is this process's, and what is to be loaded from it.
 pub(crate) struct Opened {
@@ -28,7 +29,7 @@ impl Opened {
     /// # Errors
     /// A sentence that says what can be done.
     pub(crate) fn new(config: &Config) -> Result<Opened, String> {
-        let lock = DirectoryLock::take(&config.dir)?;
+        let lock = DirectoryLock::take(&config.dir, Duration::from_secs(LOCK_PATIENCE_SECONDS))?;
         let files = Files::new(&config.dir);
         let plan = plan_for(&files, &config.dir, config.repair)?;
         Ok(Opened { lock, files, plan })
