@@ -114,7 +114,8 @@ def measure_everysec(programs, place, arguments):
     for (name, label), rounds in results.items():
         if label == "locksley":
             value = ratio(rounds, results[name, BASELINE], "cpu_us")
-            goals.append((f"{name}: server CPU an op, of redis-server", "<= 0.50", f"{value:.2f}", value <= 0.5))
+            if name.endswith(" 16"):
+                goals.append((f"{name}: server CPU an op, of redis-server", "<= 0.50", f"{value:.2f}", value <= 0.5))
             without = results[name, "locksley, no log"]
             more = median(rounds, "cpu_us") - median(without, "cpu_us")
             added.append(f"{name.rsplit(' ', 1)[1]}: {more:+.3f} us ({ratio(rounds, without, 'cpu_us'):.2f}x)")

@@ -125,9 +125,10 @@ class Server:
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     def cpu_seconds_in_all(self):
-        """Processor time of all threads, those that ended included, to the tick of the kernel's clock."""
+        """Processor time of all threads, those that ended included, to the tick of the kernel's clock: in all, in the kernel."""
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+        user, system = (int(ticks) / TICKS_PER_SECOND for ticks in fields[11:13])
+        return user + system, system
 
     def ask(self, *words):
         """The reply to one command, as text; of an array only the lines."""
