@@ -186,7 +186,7 @@ impl Default for Config {
             enable_debug_command: DebugAccess::No,
             loglevel: LogLevel::Notice,
             logfile: String::new(),
-            appendonly: false,
+            appendonly: true,
             appendfsync: FsyncPolicy::EverySecond,
             wal_segment_size: 64 * 1024 * 1024,
             save: SavePoints::default(),
