@@ -55,6 +55,8 @@ pub(crate) struct Thread {
     pub log_reserved_bytes: u64,
     /// Whether shards are being filled from the data directory: commands that look at entries are refused.
     pub is_loading: bool,
+    /// Whether writes are refused because snapshots fail, which are all that is kept.
+    pub is_snapshot_failing: bool,
     /// The time of this turn.
     pub now: Millis,
     /// The settings in force.
@@ -206,6 +208,7 @@ impl Thread {
             persist: Local::new(id.0, Arc::clone(&shared.persist)),
             log_reserved_bytes: 0,
             is_loading: false,
+            is_snapshot_failing: false,
             now: shared.started_at,
             clients: Clients::default(),
             counters: Counters::new(command_count),
@@ -252,6 +255,7 @@ impl Thread {
         self.refresh_config();
         self.persist.begin_turn(&mut self.shard, &self.config);
         self.is_loading = self.persist.is_loading() || self.shared.persist.is_loading();
+        self.is_snapshot_failing = self.shared.persist.is_snapshot_failing() && stops_on_failure(&self.config);
         self.is_monitored = self.shared.monitor_count.load(Ordering::Relaxed) > 0;
         if self.counters.is_sample_due(now) {
             self.counters.take_sample(now, self.shard.memory().used);
@@ -269,11 +273,14 @@ impl Thread {
         if self.shard.has_log_room(bytes + self.log_reserved_bytes) { Ok(()) } else { self.extend_log(bytes) }
     }
 
-    /// Whether the log, if one is kept, takes records; asks nothing of the disk.
+    /// Whether writes are accepted, as far as the disk is concerned; asks nothing of it.
     ///
     /// # Errors
     /// `MISCONF` when it does not.
-    pub(crate) fn check_log(&self) -> Result<(), Failure> {
+    pub(crate) fn check_writes(&self) -> Result<(), Failure> {
+        if self.is_snapshot_failing {
+            return Err(Failure::SNAPSHOTS_FAIL);
+        }
         let has_room = self.shard.has_log_room(self.log_reserved_bytes);
         if has_room || self.shared.persist.status().write_failure.is_empty() { Ok(()) } else { Err(self.log_failure()) }
     }
@@ -438,6 +445,13 @@ impl Thread {
             name,
         });
     }
+}
+
+/// Whether writes are refused when snapshots fail. With a log nothing is lost by that, and nothing would be gained: the
+/// disk that takes no snapshot may take the log, and a refusal would last until the next snapshot is due.
+#[cold]
+fn stops_on_failure(config: &Config) -> bool {
+    config.stop_writes_on_bgsave_error && !config.save.0.is_empty() && !config.appendonly
 }
 
 /// The part of the settings that a shard needs; each shard has its even share of the memory.

@@ -136,8 +136,13 @@ fn run(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply:
     if thread.is_loading && !entry.row.flags.contains(Flags::LOADING) {
         return Err(Failure::LOADING);
     }
-    if entry.row.flags.contains(Flags::WRITE) && thread.shard.log().is_some() {
-        thread.ensure_log_room(request_log_bytes(args))?;
+    if entry.row.flags.contains(Flags::WRITE) {
+        if thread.shard.log().is_some() {
+            thread.ensure_log_room(request_log_bytes(args))?;
+        }
+        if thread.is_snapshot_failing {
+            return Err(Failure::SNAPSHOTS_FAIL);
+        }
     }
     let mut context = Context { thread, caller };
     match &entry.row.run {

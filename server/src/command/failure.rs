@@ -29,6 +29,13 @@ impl Failure {
     /// The log has no room: the disk is full, as far as is known here.
     pub(crate) const LOG_FULL: Failure =
         Failure::fixed("MISCONF Errors writing to the AOF file: No space left on device");
+    /// No snapshot can be written, and there is no log.
+    pub(crate) const SNAPSHOTS_FAIL: Failure = Failure::fixed(
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
+         may modify the data set are disabled, because this instance is configured to report errors during writes if \
+         RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about \
+         the RDB error.",
+    );
     /// The shards are being filled from the data directory.
     pub(crate) const LOADING: Failure = Failure::fixed("LOADING Redis is loading the dataset in memory");
     /// A string would grow beyond its limit.

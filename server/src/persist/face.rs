@@ -103,6 +103,8 @@ pub(crate) struct Persist {
     pub shutdown: Shutdown,
     is_loading: AtomicBool,
     is_disk_full: AtomicBool,
+    is_snapshot_failing: AtomicBool,
+    wants_zeros_durable: AtomicBool,
     sync_wish: AtomicU64,
     shards: Box<[ShardFace]>,
     pub(super) mailboxes: Box<[Mailbox]>,
@@ -130,6 +132,8 @@ impl Persist {
             shutdown: Shutdown::default(),
             is_loading: AtomicBool::new(false),
             is_disk_full: AtomicBool::new(false),
+            is_snapshot_failing: AtomicBool::new(false),
+            wants_zeros_durable: AtomicBool::new(false),
             sync_wish: AtomicU64::new(0),
             shards: (0..shard_count).map(|_| ShardFace::default()).collect(),
             mailboxes: (0..shard_count).map(|_| Mailbox::default()).collect(),
@@ -143,6 +147,27 @@ impl Persist {
     #[inline]
     pub(crate) fn is_loading(&self) -> bool {
         self.is_loading.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last snapshot that ended was not completed.
+    #[inline]
+    pub(crate) fn is_snapshot_failing(&self) -> bool {
+        self.is_snapshot_failing.load(Ordering::Relaxed)
+    }
+
+    /// Notes how a snapshot ended.
+    pub(super) fn note_snapshot(&self, outcome: &Result<(), String>) {
+        self.is_snapshot_failing.store(outcome.is_err(), Ordering::Relaxed);
+    }
+
+    /// Whether a segment's zeros are to be durable before its shard gets it.
+    pub(super) fn wants_zeros_durable(&self) -> bool {
+        self.wants_zeros_durable.load(Ordering::Relaxed)
+    }
+
+    /// Says whether replies wait for syncs: the first of a segment must not have to write all of its zeros then.
+    pub(crate) fn want_zeros_durable(&self, is_wanted: bool) {
+        self.wants_zeros_durable.store(is_wanted, Ordering::Relaxed);
     }
 
     /// What each shard says.

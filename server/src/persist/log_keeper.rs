@@ -194,6 +194,9 @@ impl LogKeeper {
         }
         let memory = self.store().prepare(origin, sequence)?;
         let prepared = self.files.take_prepared().expect("a segment was prepared just now");
+        if self.persist.wants_zeros_durable() {
+            rustix::fs::fdatasync(&prepared.file)?;
+        }
         let segment = ReadySegment { generation: origin.generation, sequence, memory, prepared };
         self.persist.mailboxes[usize::from(origin.shard)].put_segment(segment);
         self.persist.ring(origin.shard);

@@ -70,6 +70,7 @@ impl SnapshotKeeper {
         status.is_last_snapshot_good = outcome.is_ok();
         status.last_snapshot_error = outcome.clone().err().unwrap_or_default();
         drop(status);
+        self.persist.note_snapshot(&outcome);
         if let Err(sentence) = &outcome {
             tracing::error!("{sentence}");
         }

@@ -36,6 +36,7 @@ impl Desk {
         let is_holding = is_wanted || self.is_awaiting_sync();
         if is_holding != self.is_holding {
             self.is_holding = is_holding;
+            self.thread.shared.persist.want_zeros_durable(is_wanted);
             self.post.set_holding(is_holding);
         }
     }
