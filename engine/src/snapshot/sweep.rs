@@ -118,6 +118,30 @@ fn a_file_gives_back_what_was_written() {
 }
 
 #[test]
+fn reading_goes_on_from_every_bookmark() {
+    let file = file(&HEADER, 3);
+    let (items, _) = read(&file);
+    let mut reader = SnapshotReader::new(&file).unwrap();
+    for read_count in 0..=items.len() {
+        let Some(bookmark) = reader.bookmark() else {
+            assert_ne!(read_count % 6, 0, "between two blocks there is a bookmark");
+            assert!(reader.next().unwrap().is_some());
+            continue;
+        };
+        assert_eq!(bookmark.offset() as usize, PAGE + read_count / 6 * PAGE);
+        let mut resumed = SnapshotReader::resume(&file, bookmark).unwrap();
+        let rest = std::iter::from_fn(|| resumed.next().unwrap());
+        assert!(rest.eq(items[read_count..].iter().copied()));
+        assert_eq!(resumed.footer(), Some(Footer { block_count: 3, item_count: 18 }));
+        let cut = &file[..PAGE];
+        let outcome = SnapshotReader::resume(cut, bookmark).unwrap().next();
+        assert_eq!(outcome, Err(SnapshotFault::Foot { offset: bookmark.offset() }), "a file that became shorter");
+        reader.next().unwrap();
+    }
+    assert_eq!((reader.next(), reader.bookmark()), (Ok(None), None));
+}
+
+#[test]
 fn an_empty_shard_makes_a_file_of_head_and_foot() {
     let file = file(&HEADER, 0);
     assert_eq!((file.len(), read(&file)), (2 * PAGE, (Vec::new(), None)));
