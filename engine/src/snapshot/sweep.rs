@@ -4,7 +4,7 @@ use crate::lsn::{Lsn, Origin};
 use crate::snapshot::{
     Block, FileHeader, Footer, Item, Progress, SnapshotFault, SnapshotOptions, SnapshotReader, seal,
 };
-use crate::{Db, ExpiryChange, FlagsChange, Millis, Op, Shard, ShardOptions, Value};
+use crate::{Db, Encoding, ExpiryChange, FlagsChange, Millis, Op, Shard, ShardOptions, Value};
 
 const PAGE: usize = 4096;
 const SECTOR: usize = 512;
@@ -139,6 +139,42 @@ fn reading_goes_on_from_every_bookmark() {
         reader.next().unwrap();
     }
     assert_eq!((reader.next(), reader.bookmark()), (Ok(None), None));
+}
+
+/// A file written by version 1, which every later version reads.
+const VERSION_1: &[u8] = include_bytes!("../../../tests/formats/snapshot-1.snap");
+
+#[test]
+fn a_file_of_version_1_is_read() {
+    let (mut items, fault) = read(VERSION_1);
+    assert_eq!((fault, SnapshotReader::new(VERSION_1).unwrap().header()), (None, HEADER));
+    items.sort_by_key(|item| (item.db, item.key));
+    let found: Vec<_> = items
+        .iter()
+        .map(|item| {
+            (item.db.0, item.key, item.encoding, item.expiry.map(|at| at.0 - NOW.0), item.client_flags, item.version)
+        })
+        .collect();
+    let mut expected = Vec::new();
+    for number in [0, 1] {
+        let names = ["text", "number", "flags", "both", ""].map(|name| format!("{name}:{number}").into_bytes().leak());
+        let [text, integer, flags, both, unnamed] = names.map(|name| &name[..]);
+        expected.extend([
+            (0, text, Encoding::Bytes, None, 0, 1),
+            (0, integer, Encoding::Integer, Some(5), 0, 2),
+            (3, flags, Encoding::Bytes, None, 77, 3),
+            (15, both, Encoding::Bytes, Some(1), u32::MAX, 4),
+            (15, unnamed, Encoding::Bytes, None, 0, 5),
+            (1, b"spliced", Encoding::Spliced, None, 0, 6),
+        ]);
+    }
+    expected.sort_by_key(|entry| (entry.0, entry.1));
+    assert_eq!(found, expected);
+    let value = |name: &[u8]| items.iter().find(|item| item.key == name).map(|item| item.value);
+    assert_eq!(value(b"text:1"), Some(Value::Bytes(b"some text")));
+    assert_eq!(value(b"number:1"), Some(Value::Integer(-1)));
+    assert_eq!(value(b"flags:0"), Some(Value::Bytes(&[b'v'; 700])));
+    assert_eq!(value(b"spliced"), Some(Value::Bytes(b"\0\0\0tail")));
 }
 
 #[test]
