@@ -24,10 +24,11 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Programs:
-    """Where the programs of this repository are."""
+    """Where the programs of this repository are; of another build only the server counts."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, bench=None):
         self.locksley, self.bench, self.stub = (str(folder / name) for name in ["locksley-server", "locksley-bench", "examples/stub"])
+        self.bench = bench or self.bench
 
 
 def fail(message):
