@@ -45,4 +45,4 @@ pub(crate) use disk::Files;
 pub(crate) use face::{Persist, Reload, ShardFace, Status, Ticket};
 pub(crate) use keeper::{Keepers, Opened, Surroundings};
 pub(crate) use local::{Local, Pace};
-pub(crate) use shutdown::{Begun, Phase, Saving, Shutdown, ShutdownWish};
+pub(crate) use shutdown::{Begun, Phase, Saving, ShutdownWish};

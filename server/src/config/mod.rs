@@ -29,6 +29,7 @@ use save_points::SavePoints;
 
 /// Every setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a setting that is yes or no is one")]
 pub(crate) struct Config {
     /// Addresses to listen on; one with a leading `-` may be missing on this machine.
     pub bind: Vec<String>,

@@ -96,10 +96,9 @@ pub(super) fn holder(directory: &Path) -> Option<u32> {
     let inode = fs::metadata(directory.join("lock")).ok()?.ino().to_string();
     // A line: "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF".
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    let held = locks.lines().find_map(|line| {
+    locks.lines().find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let is_meant = words.get(1) == Some(&"FLOCK") && words.get(5)?.rsplit(':').next() == Some(&inode);
         is_meant.then(|| words[4].parse().ok()).flatten()
-    });
-    held
+    })
 }

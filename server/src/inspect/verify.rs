@@ -82,7 +82,7 @@ fn check_files(disk: &ReadOnly, counted: &[String], damaged: &mut Vec<String>, o
 /// Checks one file; what is wrong is shown as [`inspect`](super::directory) shows it.
 fn check_file(disk: &ReadOnly, path: &str, out: Out<'_>) -> io::Result<Verdict> {
     let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-    if directory.ends_with(".tmp") {
+    if Path::new(directory).extension().is_some_and(|extension| extension == "tmp") {
         writeln!(out, "{path}: of a snapshot that is not complete, and does not count")?;
         return Ok(Verdict::Good);
     }

@@ -62,6 +62,7 @@ fn wait(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Res
     Ok(Some(Wait { until, deadline: (timeout > 0).then_some(Millis(at)), then: waited }))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "whatever ends a wait has this signature")]
 fn waited(context: &mut Context<'_>, _: Args<'_>, over: Over, reply: &mut Reply<'_>) -> Outcome {
     write(over == Over::Durable && context.thread.config.appendonly, reply);
     Ok(())
