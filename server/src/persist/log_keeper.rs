@@ -97,13 +97,15 @@ pub(super) struct LogKeeper {
     directory_wanted: Option<u64>,
     /// Segments that found no room.
     waiting: Vec<(Origin, u64)>,
+    /// The generation and the instants of the last snapshot that counts.
+    retired: Option<(u64, Vec<Lsn>)>,
 }
 
 impl LogKeeper {
     /// A keeper of the logs in `files`.
     pub(super) fn new(files: Files, persist: Arc<Persist>, orders: Receiver<LogOrder>) -> LogKeeper {
-        let (directory_wanted, waiting) = (None, Vec::new());
-        LogKeeper { files, persist, orders, store: None, segment_bytes: 0, directory_wanted, waiting }
+        let (directory_wanted, waiting, retired) = (None, Vec::new(), None);
+        LogKeeper { files, persist, orders, store: None, segment_bytes: 0, directory_wanted, waiting, retired }
     }
 
     /// Carries out orders until it is told to stop.
@@ -129,6 +131,7 @@ impl LogKeeper {
                 self.segment_bytes = segment_bytes;
                 self.store = Some(SegmentStore::new(self.files.clone(), segment_bytes, spare_count_max));
                 self.waiting.clear();
+                self.retired = None;
                 self.persist.set_write_failure(String::new());
             }
             LogOrder::Begin { generation, needs_snapshot } => self.begin(generation, needs_snapshot),
@@ -136,21 +139,36 @@ impl LogKeeper {
             LogOrder::Finished { origin, sequence, last_lsn, memory, prepared } => {
                 drop(prepared);
                 self.store().finished(origin, sequence, last_lsn, memory);
+                // A segment is handed over once it is durable, which may be after the snapshot that it lies behind.
+                let is_behind = self.retired.as_ref().is_some_and(|(generation, instants)| {
+                    *generation == origin.generation && last_lsn <= instants[usize::from(origin.shard)]
+                });
+                if is_behind {
+                    self.retire();
+                }
             }
             LogOrder::Closed { log, files } => self.close(*log, files),
             LogOrder::Retire { generation, instants } => {
-                if let Err(error) = self.store().retire(generation, &instants) {
-                    tracing::warn!("log files behind the snapshot could not be removed, for now: {error}");
-                }
-                if !self.waiting.is_empty() {
-                    self.try_again();
-                }
+                self.retired = Some((generation, instants));
+                self.retire();
             }
             LogOrder::Populate { mapping, offset, bytes } => {
                 // Advice only: a store into a page that is not there takes longer, that is all.
                 let _ = mapping.populate(offset, bytes);
             }
             LogOrder::Stop => unreachable!("it ends the loop"),
+        }
+    }
+
+    /// Frees what lies behind the last snapshot.
+    fn retire(&mut self) {
+        let Some((generation, instants)) = &self.retired else { return };
+        let store = self.store.as_mut().expect("the directory was read before snapshots are taken");
+        if let Err(error) = store.retire(*generation, instants) {
+            tracing::warn!("log files behind the snapshot could not be removed, for now: {error}");
+        }
+        if !self.waiting.is_empty() {
+            self.try_again();
         }
     }
 
