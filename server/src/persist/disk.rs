@@ -21,6 +21,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use locksley_engine::Millis;
 use locksley_engine::disk::{DirectoryEntry, Disk, OUTPUT_BLOCK_BYTES, Output, SegmentMemory};
 use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
@@ -84,13 +85,47 @@ impl Files {
     fn allocate(&self, path: &str, bytes: u64) -> io::Result<File> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(self.path(path))?;
         match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
-            // On a file system without it the zeros that are written anyway take its place.
-            Ok(()) | Err(Errno::OPNOTSUPP) => Ok(file),
+            Ok(()) => Ok(file),
+            // A file system without it: the zeros that are written anyway take its place.
+            Err(Errno::OPNOTSUPP) => Ok(file),
             Err(error) => {
                 let _ = fs::remove_file(self.path(path));
                 Err(error.into())
             }
         }
+    }
+
+    /// Gives every file in these directories a second name below `target/<time>-<n>`, durably; says where. What is
+    /// removed or renamed afterwards is still there under the second name; a file that is written to is not kept so.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(super) fn keep(&self, directories: &[&str], target: &str, now: Millis) -> io::Result<String> {
+        let names = self.list(target)?;
+        let seconds = now.0 / 1000;
+        let is_free = |name: &String| names.iter().all(|entry| entry.name != *name);
+        let mut free = (1..).map(|number: u32| format!("{seconds}-{number}")).filter(is_free);
+        let kept = format!("{target}/{}", free.next().expect("a directory has an end"));
+        self.make_directory(&kept)?;
+        for directory in directories {
+            self.link_all(directory, &format!("{kept}/{directory}"))?;
+        }
+        Ok(kept)
+    }
+
+    fn link_all(&self, source: &str, target: &str) -> io::Result<()> {
+        self.make_directory(target)?;
+        for entry in self.list(source)? {
+            let (from, to) = (format!("{source}/{}", entry.name), format!("{target}/{}", entry.name));
+            if entry.is_directory {
+                self.link_all(&from, &to)?;
+            } else if fs::hard_link(self.path(&from), self.path(&to)).is_err() {
+                // Some file systems have no second names.
+                fs::copy(self.path(&from), self.path(&to))?;
+                self.sync(&to)?;
+            }
+        }
+        self.sync_directory(target)
     }
 
     fn parent(path: &str) -> &str {
@@ -344,6 +379,20 @@ mod tests {
         output.finish().unwrap();
         assert_eq!(files.view("a").unwrap().as_ref(), expected);
         assert!(files.create("a").is_err());
+    }
+
+    #[test]
+    fn what_is_kept_outlives_its_first_name() {
+        let directory = Directory::new();
+        let files = directory.files();
+        files.make_directory("wal/1").unwrap();
+        files.create("wal/1/a").unwrap().write(&[7; OUTPUT_BLOCK_BYTES]).unwrap();
+        assert_eq!(files.keep(&["wal", "snapshots"], "damaged", Millis(5_000)).unwrap(), "damaged/5-1");
+        assert_eq!(files.keep(&["wal"], "damaged", Millis(5_000)).unwrap(), "damaged/5-2");
+        files.remove("wal/1").unwrap();
+        for kept in ["damaged/5-1/wal/1/a", "damaged/5-2/wal/1/a"] {
+            assert_eq!(files.view(kept).unwrap().as_ref(), [7; OUTPUT_BLOCK_BYTES]);
+        }
     }
 
     #[test]

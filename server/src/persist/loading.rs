@@ -6,8 +6,11 @@
 //!
 //! Whatever goes wrong ends the process: there is nothing to serve, and what is on the disk is as it was.
 //!
+//! With `--repair` and something to repair, everything there was is set aside instead, and the new generation counts
+//! from a snapshot that is taken before clients are served; until then the old files are as they were.
+//!
 //! Invariants:
-//! - No log of the new generation is written to before every older one is durably ended.
+//! - No log of the new generation is written to before every older one is durably ended, or set aside.
 //! - Shards serve once all of them can: a command over several finds all of them loaded.
 
 use std::fmt::Write;
@@ -25,6 +28,13 @@ use super::face::{Persist, Reload};
 use super::log_keeper::LogOrder;
 use super::mailbox::Letter;
 use super::snapshot_keeper::{Order, SnapshotKeeper, Stopping, now};
+
+/// What is set aside.
+const LOGS: &str = "wal";
+/// See above.
+const SNAPSHOTS: &str = "snapshots";
+/// Where to.
+const DAMAGED: &str = "damaged";
 
 impl SnapshotKeeper {
     /// Loads what the server starts with.
@@ -69,9 +79,14 @@ impl SnapshotKeeper {
         let plan = Arc::new(plan);
         self.broadcast(|| Letter::Load { plan: Arc::clone(&plan), repair, now: began_at });
         let loaded = self.await_loaded(repair)?;
+        let repairs = repairs(&plan, &loaded);
         let ends = log_ends(&loaded);
-        self.settle(&plan, &ends);
-        self.note_loaded(&plan, &loaded, &ends, start);
+        if repairs.is_empty() {
+            self.settle(&plan, &ends);
+        } else {
+            self.set_aside(&repairs);
+        }
+        self.note_loaded(&loaded, &ends, start);
         let last = loaded.iter().map(|loaded| loaded.last_lsn).max().unwrap_or_default();
         self.generation = plan.generation_next;
         self.replayed_bytes = ends.iter().map(|end| replayed_bytes(&plan, end)).sum();
@@ -85,8 +100,15 @@ impl SnapshotKeeper {
         self.await_all(|news| matches!(news, Order::Serving))?;
         self.is_logging = config.appendonly;
         if config.appendonly {
-            self.persist.tell_log(LogOrder::Begin { generation: self.generation, needs_snapshot: false });
+            let needs_snapshot = !repairs.is_empty();
+            self.persist.tell_log(LogOrder::Begin { generation: self.generation, needs_snapshot });
             self.await_all(|news| matches!(news, Order::LogOpened))?;
+        }
+        if !repairs.is_empty() {
+            // It takes the place of what is damaged, so that the next start finds nothing to repair.
+            if let Err(sentence) = self.take_snapshot()? {
+                give_up(&format!("what was repaired could not be saved: {sentence}"));
+            }
         }
         self.persist.set_loading(false);
         self.persist.wake_all();
@@ -115,10 +137,17 @@ impl SnapshotKeeper {
         });
     }
 
-    fn note_loaded(&self, plan: &Plan, loaded: &[Loaded], ends: &[LogEnd], start: Instant) {
-        for repair in plan.repairs.iter().chain(loaded.iter().flat_map(|loaded| &loaded.repairs)) {
+    /// Keeps what was found as it was found, under another name: what a repair leaves out is in there.
+    fn set_aside(&self, repairs: &[String]) {
+        for repair in repairs {
             tracing::warn!("repair: {repair}");
         }
+        let kept = self.files.keep(&[LOGS, SNAPSHOTS], DAMAGED, now());
+        let kept = kept.unwrap_or_else(|error| give_up(&format!("what is damaged cannot be set aside: {error}")));
+        tracing::warn!("repair: the directory as it was found is kept in {}", (self.config)().dir.join(kept).display());
+    }
+
+    fn note_loaded(&self, loaded: &[Loaded], ends: &[LogEnd], start: Instant) {
         for end in ends.iter().filter(|end| end.cut_bytes > 0) {
             let name = end.segment.as_ref().map_or("", |segment| &segment.1);
             let (offset, bytes, count) = (end.offset, end.cut_bytes, end.cut_frame_count);
@@ -148,6 +177,17 @@ impl SnapshotKeeper {
         status.change_count_at_snapshot = 0;
         status.log_bytes_at_snapshot = 0;
     }
+}
+
+/// What was left out or mended, a sentence each: several loaders may have met the same damage.
+fn repairs(plan: &Plan, loaded: &[Loaded]) -> Vec<String> {
+    let mut repairs: Vec<String> = Vec::new();
+    for repair in plan.repairs.iter().chain(loaded.iter().flat_map(|loaded| &loaded.repairs)) {
+        if !repairs.contains(repair) {
+            repairs.push(repair.clone());
+        }
+    }
+    repairs
 }
 
 /// Bytes of the log that ends at `end`.

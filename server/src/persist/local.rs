@@ -54,7 +54,6 @@ enum Closing {
 }
 
 /// See the module.
-#[expect(clippy::struct_excessive_bools, reason = "each notes one thing that has to be waited for")]
 pub(crate) struct Local {
     shard: u16,
     persist: Arc<Persist>,
