@@ -18,8 +18,6 @@
 //! - A [`Body::Mark`] says up to where the log was durable when it was appended. A hole in the log at or
 //!   before a later mark is damage; a hole behind every mark is what a power cut leaves.
 
-#[cfg(test)]
-mod formats;
 mod frame;
 mod log;
 mod reader;

@@ -181,8 +181,7 @@ impl<'a> SnapshotReader<'a> {
     /// Reads the next block or the foot.
     fn read_part(&mut self) -> Result<(), SnapshotFault> {
         let offset = self.offset as u64;
-        // A bookmark may be of a longer file.
-        let rest = self.file.get(self.offset..).unwrap_or_default();
+        let rest = &self.file[self.offset..];
         if rest.is_empty() {
             return Err(SnapshotFault::Foot { offset });
         }

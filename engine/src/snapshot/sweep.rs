@@ -4,7 +4,7 @@ use crate::lsn::{Lsn, Origin};
 use crate::snapshot::{
     Block, FileHeader, Footer, Item, Progress, SnapshotFault, SnapshotOptions, SnapshotReader, seal,
 };
-use crate::{Db, Encoding, ExpiryChange, FlagsChange, Millis, Op, Shard, ShardOptions, Value};
+use crate::{Db, ExpiryChange, FlagsChange, Millis, Op, Shard, ShardOptions, Value};
 
 const PAGE: usize = 4096;
 const SECTOR: usize = 512;
@@ -115,66 +115,6 @@ fn a_file_gives_back_what_was_written() {
     while reader.next().unwrap().is_some() {}
     assert_eq!(reader.footer(), Some(Footer { block_count: 3, item_count: 18 }));
     assert_eq!(reader.offset(), file.len() as u64);
-}
-
-#[test]
-fn reading_goes_on_from_every_bookmark() {
-    let file = file(&HEADER, 3);
-    let (items, _) = read(&file);
-    let mut reader = SnapshotReader::new(&file).unwrap();
-    for read_count in 0..=items.len() {
-        let Some(bookmark) = reader.bookmark() else {
-            assert_ne!(read_count % 6, 0, "between two blocks there is a bookmark");
-            assert!(reader.next().unwrap().is_some());
-            continue;
-        };
-        assert_eq!(bookmark.offset() as usize, PAGE + read_count / 6 * PAGE);
-        let mut resumed = SnapshotReader::resume(&file, bookmark).unwrap();
-        let rest = std::iter::from_fn(|| resumed.next().unwrap());
-        assert!(rest.eq(items[read_count..].iter().copied()));
-        assert_eq!(resumed.footer(), Some(Footer { block_count: 3, item_count: 18 }));
-        let cut = &file[..PAGE];
-        let outcome = SnapshotReader::resume(cut, bookmark).unwrap().next();
-        assert_eq!(outcome, Err(SnapshotFault::Foot { offset: bookmark.offset() }), "a file that became shorter");
-        reader.next().unwrap();
-    }
-    assert_eq!((reader.next(), reader.bookmark()), (Ok(None), None));
-}
-
-/// A file written by version 1, which every later version reads.
-const VERSION_1: &[u8] = include_bytes!("../../../tests/formats/snapshot-1.snap");
-
-#[test]
-fn a_file_of_version_1_is_read() {
-    let (mut items, fault) = read(VERSION_1);
-    assert_eq!((fault, SnapshotReader::new(VERSION_1).unwrap().header()), (None, HEADER));
-    items.sort_by_key(|item| (item.db, item.key));
-    let found: Vec<_> = items
-        .iter()
-        .map(|item| {
-            (item.db.0, item.key, item.encoding, item.expiry.map(|at| at.0 - NOW.0), item.client_flags, item.version)
-        })
-        .collect();
-    let mut expected = Vec::new();
-    for number in [0, 1] {
-        let names = ["text", "number", "flags", "both", ""].map(|name| format!("{name}:{number}").into_bytes().leak());
-        let [text, integer, flags, both, unnamed] = names.map(|name| &name[..]);
-        expected.extend([
-            (0, text, Encoding::Bytes, None, 0, 1),
-            (0, integer, Encoding::Integer, Some(5), 0, 2),
-            (3, flags, Encoding::Bytes, None, 77, 3),
-            (15, both, Encoding::Bytes, Some(1), u32::MAX, 4),
-            (15, unnamed, Encoding::Bytes, None, 0, 5),
-            (1, b"spliced", Encoding::Spliced, None, 0, 6),
-        ]);
-    }
-    expected.sort_by_key(|entry| (entry.0, entry.1));
-    assert_eq!(found, expected);
-    let value = |name: &[u8]| items.iter().find(|item| item.key == name).map(|item| item.value);
-    assert_eq!(value(b"text:1"), Some(Value::Bytes(b"some text")));
-    assert_eq!(value(b"number:1"), Some(Value::Integer(-1)));
-    assert_eq!(value(b"flags:0"), Some(Value::Bytes(&[b'v'; 700])));
-    assert_eq!(value(b"spliced"), Some(Value::Bytes(b"\0\0\0tail")));
 }
 
 #[test]

@@ -3,11 +3,19 @@
 //! | file | what happens |
 //! |---|---|
 //! | `kill` | kill -9 under load, again and again, with another number of shards each time |
+//! | `full` | the disk is full |
+//! | `cut` | the power goes |
+//! | `start` | what a start refuses, cuts, repairs and says; loading |
+//! | `backup` | a snapshot is copied away; how many are kept; how large the directory gets |
 //!
 //! Debian's `redis-server` can be the subject of `kill` (`LOCKSLEY_SERVER=/usr/bin/redis-server`), which shows whether the
 //! suite itself is right.
 
+mod backup;
+mod cut;
+mod full;
 mod kill;
+mod start;
 
 use std::path::Path;
 
@@ -39,7 +47,9 @@ fn snapshot(client: &mut Client) {
     let before = client.info_number("rdb_saves");
     let reply = client.command("BGSAVE").to_string();
     assert!(reply.starts_with("+Background saving"), "BGSAVE: {reply}");
-    until("the snapshot is complete", || client.info_number("rdb_saves") > before);
+    until("the snapshot is complete", || {
+        client.info_number("rdb_saves") > before && client.info_number("rdb_bgsave_in_progress") == 0
+    });
     assert_eq!(client.info("rdb_last_bgsave_status"), "ok");
 }
 
