@@ -86,7 +86,7 @@ mod tests {
         let process = format!("process {}", std::process::id());
         assert!(sentence.contains(&process) && sentence.contains(&*directory.path().to_string_lossy()), "{sentence}");
         let path = directory.path().to_owned();
-        let waiting = thread::spawn(move || DirectoryLock::take(&path, Duration::from_secs(600)));
+        let waiting = thread::spawn(move || DirectoryLock::take(&path, Duration::from_mins(10)));
         drop(lock);
         waiting.join().unwrap().unwrap();
     }

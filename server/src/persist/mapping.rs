@@ -13,6 +13,10 @@ use std::sync::Arc;
 use locksley_engine::disk::SegmentMemory;
 use memmap2::{Advice, Mmap, MmapOptions, MmapRaw};
 
+/// Most bytes that are made writable by one call: it holds the lock of the whole address space, which a data thread may
+/// want to grow its memory.
+const POPULATED_BYTES_MAX: usize = 256 * 1024;
+
 /// A log segment mapped for writing, as the kernel may be advised about it from any thread.
 #[derive(Debug)]
 pub(super) struct Mapping(MmapRaw);
@@ -27,12 +31,18 @@ impl Mapping {
     }
 
     /// Has the kernel make `bytes` from `offset` on writable without a page fault, as far as they lie within.
+    ///
+    /// # Errors
+    /// The kernel's; the rest is left as it is.
     pub(super) fn populate(&self, offset: usize, bytes: usize) -> io::Result<()> {
         let end = (offset + bytes).min(self.0.len());
-        if offset >= end {
-            return Ok(());
+        let mut from = offset;
+        while from < end {
+            let piece_bytes = (end - from).min(POPULATED_BYTES_MAX);
+            self.0.advise_range(Advice::PopulateWrite, from, piece_bytes)?;
+            from += piece_bytes;
         }
-        self.0.advise_range(Advice::PopulateWrite, offset, end - offset)
+        Ok(())
     }
 }
 
