@@ -27,6 +27,7 @@ use crate::router::post::Post;
 use crate::thread::{Order, Thread};
 
 /// What requests run on.
+#[expect(clippy::struct_excessive_bools, reason = "each notes one thing that the turn has to see to")]
 pub(crate) struct Desk {
     /// Shard, clients, counters.
     pub thread: Thread,
