@@ -203,7 +203,8 @@ impl Local {
             face.log_bytes.store(log_bytes, Ordering::Relaxed);
         }
         if face.appended.load(Ordering::Relaxed) != last.0 {
-            face.changes.store(last.0 - self.uncounted, Ordering::Relaxed);
+            // A shard that is reloaded begins below what it had.
+            face.changes.store(last.0.saturating_sub(self.uncounted), Ordering::Relaxed);
             face.appended.store(last.0, Ordering::Release);
         }
         if face.durable.load(Ordering::Relaxed) != durable.0 {
