@@ -135,9 +135,15 @@ impl Plan {
 pub fn plan<D: Disk>(disk: &D, repair: bool) -> Result<Plan, PlanFault> {
     let mut plan = Plan::default();
     find_snapshots(disk, repair, &mut plan)?;
+    let lacks_newest = !plan.repairs.is_empty();
     find_generations(disk, &mut plan)?;
     leave_out_unfounded(repair, &mut plan)?;
     let newest = plan.generations.last().map_or(0, |generation| generation.generation);
+    if lacks_newest && !plan.generations.is_empty() {
+        // An older snapshot cannot be completed by logs that were recycled behind a newer one.
+        plan.generations.clear();
+        plan.repairs.push("wal: the logs build on a snapshot that cannot be read, and are left out".to_owned());
+    }
     let snapshot_generation = plan.snapshot.as_ref().map_or(0, |snapshot| snapshot.generation);
     plan.generation_next = plan.generation_next.max(newest).max(snapshot_generation) + 1;
     plan.snapshot_id_next += 1;
@@ -266,10 +272,15 @@ fn leave_out_unfounded(repair: bool, plan: &mut Plan) -> Result<(), PlanFault> {
         |generation: &GenerationFiles| generation.needs_snapshot && Some(generation.generation) != snapshot_generation;
     let Some(first) = plan.generations.iter().position(is_unfounded) else { return Ok(()) };
     let later = &plan.generations[first..];
-    if !later.iter().all(is_unfounded) && !repair {
+    if !later.iter().all(is_unfounded) {
         let path = generation_path(later[0].generation);
         let sentence = "the snapshot that this log builds on is missing, and later logs build on it".to_owned();
-        return Err(PlanFault::Damage { path, sentence });
+        if !repair {
+            return Err(PlanFault::Damage { path, sentence });
+        }
+        plan.repairs.push(format!("{path}: {sentence}; they are left out"));
+        plan.generations.truncate(first);
+        return Ok(());
     }
     let paths = later.iter().map(|generation| generation_path(generation.generation));
     plan.leftovers.extend(paths);
@@ -287,4 +298,30 @@ fn missing_or_failed(path: &str, error: io::Error) -> PlanFault {
         return PlanFault::Damage { path: path.to_owned(), sentence };
     }
     disk_fault(path, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::sim::SimDisk;
+
+    #[test]
+    fn a_repair_without_its_snapshot_leaves_the_logs_out() {
+        let disk = SimDisk::new();
+        disk.make_directory("wal/0000000000000007").unwrap();
+        disk.make_directory("snapshots/0000000000000001").unwrap();
+        disk.prepare_segment("wal/0000000000000007/0000-0000000000.wal", 16_384, None).unwrap();
+        disk.create("snapshots/0000000000000001/0000.snap").unwrap().write(&[1; 4096]).unwrap();
+        assert!(matches!(plan(&disk, false), Err(PlanFault::Damage { .. })));
+        let plan = plan(&disk, true).unwrap();
+        assert!(plan.is_empty() && plan.leftovers.is_empty());
+        assert_eq!((plan.repairs.len(), plan.generation_next, plan.snapshot_id_next), (2, 8, 2));
+    }
+
+    #[test]
+    fn an_empty_directory_is_an_empty_plan() {
+        let plan = plan(&SimDisk::new(), false).unwrap();
+        assert!(plan.is_empty());
+        assert_eq!((plan.generation_next, plan.snapshot_id_next), (1, 1));
+    }
 }
