@@ -13,9 +13,10 @@ mod scan;
 /// Numbers of shards that every test here runs with.
 const SHARD_COUNTS: [u32; 2] = [2, 4];
 
-/// A server with so many shards.
+/// A server with so many shards; one of four holds its replies until they are durable.
 fn start(shards: u32) -> Server {
-    Launch::subject().shards(shards).start()
+    let appendfsync = if shards == 4 { "always" } else { "everysec" };
+    Launch::subject().shards(shards).flags(["--appendonly", "yes", "--appendfsync", appendfsync]).start()
 }
 
 /// Keys spread over the slots, so that every shard owns some.
