@@ -2,14 +2,16 @@
 //!
 //! A change takes its number and is appended at the moment it is certain, before the entry is touched. What room a
 //! change needs in the log is asked for before anything happens ([`Journal::promise`]); removals that memory or
-//! time ask for meanwhile leave that room alone. A removal that finds no room is made without a record and without a
-//! number: an entry whose time is over stays so in a replay, and one that was evicted held a valid value.
+//! time ask for meanwhile leave that room alone. An entry whose time is over and whose removal finds no room goes
+//! without a record and without a number: its time is over in a replay too. One that memory asks for stays then, since a
+//! replay would bring it back, perhaps after somebody deleted the key that was not there any more.
 //!
 //! Invariants:
 //! - Numbers grow by one with each record while a log is kept.
 //! - `promised_bytes` is 0 between ops, but within a group.
 
 use crate::key::Db;
+use crate::limits::KEY_BYTES_MAX;
 use crate::lsn::Lsn;
 use crate::op::Refusal;
 use crate::time::Millis;
@@ -94,6 +96,13 @@ impl Journal {
             }
         }
         self.last.0
+    }
+
+    /// Whether there is room for the removal of an entry with any key.
+    #[inline]
+    pub(super) fn has_removal_room(&self) -> bool {
+        let bytes = Log::record_bytes(KEY_BYTES_MAX, 0) + self.promised_bytes;
+        self.is_replaying() || self.log.as_ref().is_none_or(|log| log.room_bytes() >= bytes)
     }
 
     /// Logs a removal that nobody asked for, if there is room.

@@ -142,8 +142,11 @@ impl Shard {
         if is_enough { Ok(()) } else { refusal }
     }
 
-    /// Evicts an entry by the policy; `false` if there is none that may go.
+    /// Evicts an entry by the policy; `false` if there is none that may go, or the log cannot say that it went.
     fn evict_one(&mut self, now: Millis) -> bool {
+        if !self.contents.journal.has_removal_room() {
+            return false;
+        }
         if self.options.policy == Policy::VolatileTtl {
             let contents = &mut self.contents;
             contents.wheel.freshen(&mut SlabCells(&mut contents.slab));
