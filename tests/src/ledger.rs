@@ -126,6 +126,10 @@ impl Ledger {
     }
 
     /// Notes changes that were acknowledged already.
+    ///
+    /// # Panics
+    ///
+    /// If a request is under way.
     pub fn note(&mut self, effects: Effects) {
         assert!(self.in_flight.is_empty(), "nothing is under way");
         self.send(effects);

@@ -118,6 +118,10 @@ impl Workload {
     /// # Errors
     ///
     /// What is wrong.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not answer.
     pub fn verify(&mut self, client: &mut Client, safe_at: u64) -> Result<usize, String> {
         let number = self.number;
         let chain: Vec<String> = (0..CHAIN_COUNT).map(|index| format!("{{chain{number}}}:{index}")).collect();

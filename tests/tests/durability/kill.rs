@@ -18,7 +18,7 @@ use locksley_tests::client::{Client, NoReply};
 use locksley_tests::directory::{Directory, copy};
 use locksley_tests::process::signal;
 use locksley_tests::seed::{Random, seed_of_run};
-use locksley_tests::server::Server;
+use locksley_tests::server::{Server, wait_for_output};
 use locksley_tests::wait::until;
 use locksley_tests::workload::{Pace, SHARED_DB, Workload, work_all};
 
@@ -108,13 +108,18 @@ fn one_round(server: &mut Server, workloads: &mut [Workload], random: &mut Rando
     let least = random.below(500);
     let is_over = AtomicBool::new(false);
     let seed = random.bits();
+    let is_log_switched = server.kind() == Kind::Locksley && random.below(6) == 0;
+    let server_seen = &*server;
     let acknowledged = thread::scope(|scope| {
-        let meddler = scope.spawn(|| meddle(server, seed, &is_over));
+        let meddler = scope.spawn(|| meddle(server_seen, seed, &is_over));
         let acknowledged = work_all(
             workloads,
             address,
             |done| {
                 until("the load is on", || done.load(Ordering::Relaxed) > least);
+                if is_log_switched {
+                    switch_log(server_seen);
+                }
                 // Not a wait for something: the moment of the end is to be any.
                 thread::sleep(life);
             },
@@ -141,6 +146,19 @@ fn one_round(server: &mut Server, workloads: &mut [Workload], random: &mut Rando
         assert_eq!(ended.status.code(), Some(0), "{context}, {end:?}:\n{}", ended.output);
     }
     acknowledged
+}
+
+/// Turns the log off and on; once the snapshot of what there is then is complete, everything counts again.
+fn switch_log(server: &Server) {
+    let mut client = server.connect();
+    for (value, said) in [("no", "changes are logged no more"), ("yes", "changes are logged from now on")] {
+        assert_eq!(client.command(&format!("CONFIG SET appendonly {value}")).to_string(), "+OK");
+        wait_for_output(server, said);
+    }
+    until("the new log has its snapshot", || {
+        let printed = server.printed();
+        printed.rsplit_once("from now on").is_some_and(|(_, behind)| behind.contains("was complete after"))
+    });
 }
 
 /// Takes snapshots and asks for this and that while the clients work.

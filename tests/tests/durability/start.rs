@@ -174,7 +174,7 @@ fn a_torn_tail_is_cut_and_reported() {
     for (what, tear) in [
         ("garbage", (|path, end| append(path, end, b"\x01garbage that is no frame")) as fn(&Path, u64)),
         ("cut", |path, end| {
-            OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(end - 20)).expect("it is cut")
+            OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(end - 20)).expect("it is cut");
         }),
     ] {
         let directory = Directory::new();
