@@ -264,6 +264,8 @@ impl Local {
         shard.open_log(Log::new(options));
         // The log keeper makes the first unasked.
         self.asked = Some(0);
+        // Its segments are numbered like those of the log before.
+        self.window = Window::default();
         self.is_opening = true;
     }
 
