@@ -85,9 +85,8 @@ impl Files {
     fn allocate(&self, path: &str, bytes: u64) -> io::Result<File> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(self.path(path))?;
         match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
-            Ok(()) => Ok(file),
-            // A file system without it: the zeros that are written anyway take its place.
-            Err(Errno::OPNOTSUPP) => Ok(file),
+            // A file system may be without it: the zeros that are written anyway take its place.
+            Ok(()) | Err(Errno::OPNOTSUPP) => Ok(file),
             Err(error) => {
                 let _ = fs::remove_file(self.path(path));
                 Err(error.into())

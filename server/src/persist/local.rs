@@ -54,6 +54,7 @@ enum Closing {
 }
 
 /// See the module.
+#[expect(clippy::struct_excessive_bools, reason = "each notes one thing that is under way, in any combination")]
 pub(crate) struct Local {
     shard: u16,
     persist: Arc<Persist>,
