@@ -69,12 +69,12 @@ fn take(shard: &mut Shard, file: Vec<u8>) -> Taken {
     loop {
         let (start, start_busy) = (Instant::now(), busy());
         let progress = shard.step_snapshot(SLOTS);
-        taken.walk += busy() - start_busy;
+        taken.walk += busy().saturating_sub(start_busy);
         taken.longest = taken.longest.max(start.elapsed());
         while let Some(mut block) = shard.take_block() {
             let start = busy();
             seal(&mut block, &header);
-            taken.seal += busy() - start;
+            taken.seal += busy().saturating_sub(start);
             taken.file.extend_from_slice(block.as_bytes());
             shard.reuse_block(block);
         }
@@ -106,7 +106,7 @@ fn restore(file: &[u8], seed: u64) -> (Duration, u64) {
         batch.drain(..).for_each(|item| shard.restore(&item).expect("it fits"));
     }
     shard.end_replay();
-    (busy() - start, shard.len(Db(0)))
+    (busy().saturating_sub(start), shard.len(Db(0)))
 }
 
 /// The time of a write, without a snapshot and with one whose walk stands at its beginning: each write is the first
@@ -124,7 +124,7 @@ fn overwrite(shard: &mut Shard, entries: u64, with_snapshot: bool) -> Duration {
             // Far apart, so that neither cells nor slots are neighbours.
             put(shard, (chunk * 100 + index) * 7_919 % entries, &value);
         }
-        total += busy() - start;
+        total += busy().saturating_sub(start);
         while let Some(block) = shard.take_block() {
             black_box((&header, block.as_bytes().len()));
             shard.reuse_block(block);
@@ -161,22 +161,23 @@ fn main() {
         while let Some(item) = reader.next().expect("it is whole") {
             black_box(item.version);
         }
-        let read = busy() - start;
+        let read = busy().saturating_sub(start);
         let start = busy();
         drop(filled(entries, 2));
-        let fill = busy() - start;
+        let written = busy().saturating_sub(start);
         let plain = overwrite(&mut shard, entries, false);
         let preserving = overwrite(&mut shard, entries, true);
-        for (times, time) in times.iter_mut().zip([taken.walk, taken.seal, read, restored, fill, plain, preserving]) {
+        for (times, time) in times.iter_mut().zip([taken.walk, taken.seal, read, restored, written, plain, preserving])
+        {
             times.push(nanoseconds(time, entries));
         }
     }
-    let [walk, seal, read, restored, fill, plain, preserving] = times.map(median);
+    let [walk, seal, read, restored, written, plain, preserving] = times.map(median);
     println!("{entries} entries of {KEY_BYTES} B + {VALUE_BYTES} B, file of {:.3} of the payload", {
         file.len() as f64 / (entries * (KEY_BYTES + VALUE_BYTES) as u64) as f64
     });
     println!("  walk {walk:.0} ns an entry, longest step of {SLOTS} slots {longest:.0?}; seal {seal:.0} ns");
-    println!("  read {read:.0} ns an entry; read and restore {restored:.0} ns, fill by writes {fill:.0} ns");
+    println!("  read {read:.0} ns an entry; read and restore {restored:.0} ns, fill by writes {written:.0} ns");
     println!("  overwrite {plain:.0} ns; each writing a pre-image {preserving:.0} ns");
     for entries in [10_000, 20_000, 40_000] {
         let file = take(&mut filled(entries, 1), Vec::new()).file;
