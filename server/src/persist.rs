@@ -21,6 +21,7 @@
 //! - A reply to a write leaves after its record is in the log; under `appendfsync always`, after it is durable.
 //! - After a failed sync nothing is acknowledged any more, and the process ends.
 
+mod company;
 mod disk;
 mod face;
 mod fill;

@@ -32,7 +32,7 @@ use super::snapshot_keeper::Order;
 use super::stroll::Stroll;
 use super::sync::finish;
 use super::window::Window;
-use crate::config::Config;
+use crate::config::{Config, FsyncPolicy};
 use crate::limits::{PREPARE_RETRY_MS, SEGMENTS_AHEAD_COUNT};
 
 /// Whether a turn of the loop served clients.
@@ -119,7 +119,7 @@ impl Local {
     #[inline]
     pub(crate) fn end_turn(&mut self, shard: &mut Shard, config: &Config, pace: Pace) {
         if shard.log().is_some() {
-            self.tend_log(shard);
+            self.tend_log(shard, config.appendfsync);
         }
         if self.closing.is_some() {
             self.try_close(shard);
@@ -136,7 +136,6 @@ impl Local {
             self.persist.tell_snapshots(Order::Loaded(Box::new(outcome)));
         }
         self.publish(shard);
-        let _ = config;
     }
 
     /// Whether the loop must not sleep, because there is something to walk or load.
@@ -281,7 +280,7 @@ impl Local {
 
     /// Hands over what is finished, and asks for what will be needed.
     #[inline]
-    fn tend_log(&mut self, shard: &mut Shard) {
+    fn tend_log(&mut self, shard: &mut Shard, policy: FsyncPolicy) {
         let log = shard.log_mut().expect("the caller looked");
         while let Some(finished) = log.take_finished() {
             let origin = log.options().origin;
@@ -291,7 +290,9 @@ impl Local {
             self.persist.tell_log(LogOrder::Finished { origin, sequence, last_lsn, memory, prepared });
         }
         self.ask_for(log, SEGMENTS_AHEAD_COUNT);
-        if let Some((sequence, offset)) = log.position()
+        // A page that was made writable counts as changed: where each reply waits for a sync, it would write them all.
+        if policy != FsyncPolicy::Always
+            && let Some((sequence, offset)) = log.position()
             && let Some((from, bytes)) = self.window.advance(sequence, offset)
         {
             let (_, prepared) = self.files.iter().find(|file| file.0 == sequence).expect("its file is kept");

@@ -13,7 +13,7 @@
 //!
 //! | policy | due |
 //! |---|---|
-//! | `always` | whenever something was appended |
+//! | `always` | when something was appended, after a moment for more of it ([`Company`]) |
 //! | `everysec` | the same, but a second after the last sync began |
 //! | `no` | when a segment is finished |
 //! | any | when somebody asked for it, or replies wait for it |
@@ -27,12 +27,13 @@
 
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use locksley_engine::wal::Log;
 use locksley_engine::{Lsn, Millis};
 use rustix::io::Errno;
 
+use super::company::Company;
 use crate::config::FsyncPolicy;
 
 /// Milliseconds between the beginnings of two syncs under `appendfsync everysec`.
@@ -46,6 +47,7 @@ pub(crate) struct Syncs {
     began_at: Millis,
     /// Requests that were there when the last sync began.
     answered_count: u64,
+    company: Company,
 }
 
 #[derive(Debug)]
@@ -100,6 +102,7 @@ impl Syncs {
         self.answered_count = wants.request_count;
         self.began_at = now;
         let (durable, sequences) = log.begin_sync();
+        self.company.began(durable);
         let mut left: VecDeque<u64> = sequences.into();
         let sequence = left.pop_front().expect("what is not durable lies in a segment");
         self.in_flight = Some(InFlight { sequence, left, durable, start: Instant::now() });
@@ -110,6 +113,14 @@ impl Syncs {
     pub(crate) fn due_at(&self, log: &Log, policy: FsyncPolicy) -> Option<Millis> {
         let is_waiting = policy == FsyncPolicy::EverySecond && self.in_flight.is_none() && log.needs_sync();
         is_waiting.then_some(Millis(self.began_at.0 + INTERVAL_MS))
+    }
+
+    /// How long a sync waits still for changes of other clients.
+    pub(crate) fn waits_for(&self, log: &Log, policy: FsyncPolicy) -> Option<Duration> {
+        if policy != FsyncPolicy::Always || self.in_flight.is_some() || !log.needs_sync() {
+            return None;
+        }
+        self.company.wait(log.last_lsn(), Instant::now())
     }
 
     /// The segment with the low bits `tag` of its number is synced; the caller has seen to it that a failure ends the
@@ -125,16 +136,20 @@ impl Syncs {
             return Step::Next(next);
         }
         let InFlight { durable, start, .. } = in_flight;
-        Step::Durable { lsn: durable, micros: start.elapsed().as_micros() as u64 }
+        let now = Instant::now();
+        let took = now.duration_since(start);
+        self.company.ended(took, now);
+        Step::Durable { lsn: durable, micros: took.as_micros() as u64 }
     }
 
     /// Whether what is not durable has to become so now.
     fn is_due(&self, log: &Log, wants: Wants, now: Millis) -> bool {
-        if wants.is_awaited || wants.request_count != self.answered_count {
+        if wants.request_count != self.answered_count {
             return true;
         }
         match wants.policy {
-            FsyncPolicy::Always => true,
+            FsyncPolicy::Always => self.company.wait(log.last_lsn(), Instant::now()).is_none(),
+            _ if wants.is_awaited => true,
             FsyncPolicy::EverySecond => now.0.abs_diff(self.began_at.0) >= INTERVAL_MS,
             FsyncPolicy::No => log.needs_finished_sync(),
         }

@@ -259,8 +259,10 @@ impl Reactor {
         if self.mesh.is_congested() {
             at_most(Millis(now.0 + 1));
         }
-        match until {
-            Some(until) => Sleep::AtMost(Duration::from_millis(until.0.saturating_sub(now.0).max(1))),
+        let until = until.map(|until| Duration::from_millis(until.0.saturating_sub(now.0).max(1)));
+        let company = thread.shard.log().and_then(|log| self.syncs.waits_for(log, thread.config.appendfsync));
+        match [until, company].into_iter().flatten().min() {
+            Some(longest) => Sleep::AtMost(longest),
             None => Sleep::Forever,
         }
     }
