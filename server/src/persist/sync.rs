@@ -115,12 +115,13 @@ impl Syncs {
         is_waiting.then_some(Millis(self.began_at.0 + INTERVAL_MS))
     }
 
-    /// How long a sync waits still for changes of other clients.
+    /// How long a sync that is to begin waits still for changes of other clients: not at all where its patience ran
+    /// out since [`Syncs::begin`] was asked, as nothing else may wake the thread to begin it.
     pub(crate) fn waits_for(&self, log: &Log, policy: FsyncPolicy) -> Option<Duration> {
         if policy != FsyncPolicy::Always || self.in_flight.is_some() || !log.needs_sync() {
             return None;
         }
-        self.company.wait(log.last_lsn(), Instant::now())
+        Some(self.company.wait(log.last_lsn(), Instant::now()).unwrap_or_default())
     }
 
     /// The segment with the low bits `tag` of its number is synced; the caller has seen to it that a failure ends the
@@ -236,6 +237,17 @@ mod tests {
         assert_eq!(syncs.begin(&mut log, always, Millis(5)), Some(0));
         end(&mut syncs, &mut log, 0);
         assert_eq!((log.durable_lsn(), log.needs_sync()), (Lsn(2), false));
+    }
+
+    #[test]
+    fn a_sync_whose_patience_is_over_is_not_slept_through() {
+        let (mut log, mut syncs) = (log(), Syncs::default());
+        assert_eq!(syncs.waits_for(&log, FsyncPolicy::Always), None, "nothing was appended");
+        append(&mut log);
+        assert_eq!(syncs.waits_for(&log, FsyncPolicy::Always), Some(Duration::ZERO), "nobody is expected");
+        syncs.begin(&mut log, wants(FsyncPolicy::Always), Millis(5));
+        append(&mut log);
+        assert_eq!(syncs.waits_for(&log, FsyncPolicy::Always), None, "the one in flight wakes the thread");
     }
 
     #[test]
