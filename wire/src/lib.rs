@@ -8,7 +8,9 @@
 
 pub mod extended;
 pub mod glob;
+pub mod http;
 pub mod limits;
+pub mod memcached;
 pub mod number;
 pub mod resp;
 pub mod slot;
