@@ -20,6 +20,10 @@ pub(crate) enum Door {
     Shared,
     /// A shard's own port, which answers MOVED for keys of other shards.
     Shard,
+    /// The port for memcached clients.
+    Memcached,
+    /// The port for HTTP clients.
+    Http,
 }
 
 /// Which replies a client wants (CLIENT REPLY).

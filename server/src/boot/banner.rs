@@ -19,7 +19,7 @@ pub(super) fn show(config: &Config, machine: &Machine) {
         plural(shards.into()),
         plural(cores)
     );
-    tracing::info!("RESP at {} port {}{}", config.bind.join(" "), config.port, shard_ports(config));
+    tracing::info!("{} at {}", doors(config), config.bind.join(" "));
     tracing::info!("data directory {}", config.dir.display());
     for note in &machine.notes {
         tracing::warn!("{note}");
@@ -27,6 +27,14 @@ pub(super) fn show(config: &Config, machine: &Machine) {
     if usize::from(shards) > cores {
         tracing::warn!("{shards} shards share {cores} cores: fewer shards would be faster");
     }
+}
+
+/// The protocols that are spoken, with their ports.
+fn doors(config: &Config) -> String {
+    let ports = [("RESP", config.port), ("memcached", config.memcached_port), ("HTTP", config.http_port)];
+    let open = ports.into_iter().filter(|(_, port)| *port != 0);
+    let named: Vec<String> = open.map(|(name, port)| format!("{name} on port {port}")).collect();
+    named.join(", ") + &shard_ports(config)
 }
 
 fn shard_ports(config: &Config) -> String {

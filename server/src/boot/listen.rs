@@ -1,4 +1,4 @@
-//! The listening sockets of each data thread, from `bind`, `port` and the shards' own ports.
+//! The listening sockets of each data thread, from `bind`, the ports of the protocols and the shards' own ports.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -8,14 +8,16 @@ use crate::client::Door;
 use crate::config::Config;
 use crate::reactor::listener::{Listener, ListenerOptions, claim};
 
-/// Opens the listeners of thread `shard`: its share of the common port, and its own port where shards are announced.
+/// Opens the listeners of thread `shard`: its share of the common ports, and its own port where shards are announced.
 ///
 /// # Errors
 /// One sentence that names the address.
 pub(super) fn open(config: &Config, shard: u16) -> Result<Vec<Listener>, String> {
     let mut listeners = Vec::new();
-    if config.port != 0 {
-        open_port(config, config.port, Door::Shared, shard == 0, &mut listeners)?;
+    let common =
+        [(config.port, Door::Shared), (config.memcached_port, Door::Memcached), (config.http_port, Door::Http)];
+    for (port, door) in common.into_iter().filter(|(port, _)| *port != 0) {
+        open_port(config, port, door, shard == 0, &mut listeners)?;
     }
     if config.cluster_announce_shards {
         let port = config.port_of_shard(shard).ok_or("shard-port leaves no room for the ports of all shards")?;
@@ -45,7 +47,8 @@ fn open_port(
             match claimed.and_then(|()| Listener::open(address, options)) {
                 Ok(listener) => listeners.push(listener),
                 Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                    return Err(format!("port {port} is in use at {}: choose another with --port", address.ip()));
+                    let flag = flag(door);
+                    return Err(format!("port {port} is in use at {}: choose another with {flag}", address.ip()));
                 }
                 Err(_) if is_optional => {}
                 Err(error) => return Err(format!("cannot listen at {address}: {error}")),
@@ -56,6 +59,16 @@ fn open_port(
         return Err(format!("none of the addresses of bind can be listened at (port {port})"));
     }
     Ok(())
+}
+
+/// The setting that names the port of `door`.
+fn flag(door: Door) -> &'static str {
+    match door {
+        Door::Shared => "--port",
+        Door::Shard => "--shard-port",
+        Door::Memcached => "--memcached-port",
+        Door::Http => "--http-port",
+    }
 }
 
 /// Claims an address; one that a server held which died just now is waited for, because the kernel takes a ring down

@@ -35,6 +35,20 @@ pub(crate) struct Config {
     pub bind: Vec<String>,
     /// Port of the RESP listener; 0 means none.
     pub port: u16,
+    /// Port of the memcached listener; 0 means none.
+    pub memcached_port: u16,
+    /// Longest value that the memcached door takes, in bytes.
+    pub memcached_max_value: u64,
+    /// Port of the HTTP listener; 0 means none.
+    pub http_port: u16,
+    /// Longest value that the HTTP door takes, in bytes.
+    pub http_max_value: u64,
+    /// Names besides the bound addresses that a `Host` may say; `*` is any.
+    pub http_allowed_hosts: Vec<String>,
+    /// The origin whose pages may call the HTTP door; empty: none.
+    pub http_cors_origin: String,
+    /// Seconds that an HTTP request may take to arrive; 0 means for ever.
+    pub http_request_timeout: u32,
     /// Number of data threads; 0 means one a core.
     pub shards: u16,
     /// Whether each shard also listens on its own port and is shown as a node of a cluster.
@@ -161,6 +175,13 @@ impl Default for Config {
         Config {
             bind: vec!["127.0.0.1".to_owned(), "-::1".to_owned()],
             port: 6379,
+            memcached_port: 11_211,
+            memcached_max_value: 1024 * 1024,
+            http_port: 8_379,
+            http_max_value: 1024 * 1024,
+            http_allowed_hosts: Vec::new(),
+            http_cors_origin: String::new(),
+            http_request_timeout: 10,
             shards: 0,
             cluster_announce_shards: false,
             shard_port: 0,

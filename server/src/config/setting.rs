@@ -30,8 +30,8 @@ pub(crate) enum Kind {
     Flag { get: fn(&Config) -> bool, set: fn(&mut Config, bool) },
     /// A whole number from `min` to `max`.
     Number { get: fn(&Config) -> i64, set: fn(&mut Config, i64), min: i64, max: i64 },
-    /// An amount of memory from `min` bytes on.
-    Memory { get: fn(&Config) -> u64, set: fn(&mut Config, u64), min: u64 },
+    /// An amount of memory from `min` to `max` bytes.
+    Memory { get: fn(&Config) -> u64, set: fn(&mut Config, u64), min: u64, max: u64 },
     /// One of some names; `set` says whether it knows the name.
     Choice { names: fn() -> Vec<&'static str>, get: fn(&Config) -> &'static str, set: fn(&mut Config, &str) -> bool },
     /// Any text, or one that `set` has its own rules for.
@@ -77,10 +77,13 @@ impl Setting {
                 }
                 set(config, number);
             }
-            Kind::Memory { set, min, .. } => {
+            Kind::Memory { set, min, max, .. } => {
                 let bytes = memory::parse(value).ok_or("argument must be a memory value")?;
                 if bytes < *min {
                     return Err(format!("argument must be at least {min} bytes"));
+                }
+                if bytes > *max {
+                    return Err(format!("argument must be at most {max} bytes"));
                 }
                 set(config, bytes);
             }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use locksley_engine::Policy;
+use locksley_engine::limits::VALUE_BYTES_MAX;
 
 use super::save_points::SavePoints;
 use super::setting::{Change, Kind, Setting};
@@ -30,7 +31,10 @@ macro_rules! flag {
 /// A `Kind::Memory` over the field `$field`.
 macro_rules! memory {
     ($field:ident, $min:expr) => {
-        Kind::Memory { get: |config| config.$field, set: |config, value| config.$field = value, min: $min }
+        memory!($field, $min, u64::MAX)
+    };
+    ($field:ident, $min:expr, $max:expr) => {
+        Kind::Memory { get: |config| config.$field, set: |config, value| config.$field = value, min: $min, max: $max }
     };
 }
 
@@ -47,6 +51,48 @@ pub(crate) static SETTINGS: &[Setting] = &[
         kind: number!(port: u16, 0, 65_535),
         change: Change::AtStart,
         summary: "Port for RESP clients; 0 means none",
+    },
+    Setting {
+        name: "memcached-port",
+        kind: number!(memcached_port: u16, 0, 65_535),
+        change: Change::AtStart,
+        summary: "Port for memcached clients (TCP, text and meta commands); 0 means none",
+    },
+    Setting {
+        name: "memcached-max-value",
+        kind: memory!(memcached_max_value, 1024, VALUE_BYTES_MAX as u64),
+        change: Change::AtRunTime,
+        summary: "Longest value that memcached clients may store",
+    },
+    Setting {
+        name: "http-port",
+        kind: number!(http_port: u16, 0, 65_535),
+        change: Change::AtStart,
+        summary: "Port for HTTP clients (REST); 0 means none",
+    },
+    Setting {
+        name: "http-max-value",
+        kind: memory!(http_max_value, 1024, VALUE_BYTES_MAX as u64),
+        change: Change::AtRunTime,
+        summary: "Longest value that HTTP clients may store",
+    },
+    Setting {
+        name: "http-allowed-hosts",
+        kind: Kind::Words { get: |config| config.http_allowed_hosts.join(" "), set: set_http_hosts },
+        change: Change::AtRunTime,
+        summary: "Names besides the bound addresses that an HTTP request's Host may say; '*' is any",
+    },
+    Setting {
+        name: "http-cors-origin",
+        kind: Kind::Text { get: |config| config.http_cors_origin.clone(), set: set_http_origin },
+        change: Change::AtRunTime,
+        summary: "Origin whose pages may call the HTTP door from a browser, as in https://app.example; empty means none",
+    },
+    Setting {
+        name: "http-request-timeout",
+        kind: number!(http_request_timeout: u32, 0, 3_600),
+        change: Change::AtRunTime,
+        summary: "Seconds that an HTTP request may take to arrive whole; 0 means for ever",
     },
     Setting {
         name: "shards",
@@ -113,6 +159,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
             // Files are written and mapped in pages.
             set: |config, bytes| config.wal_segment_size = bytes.div_ceil(4096).saturating_mul(4096),
             min: 1024 * 1024,
+            max: u64::MAX,
         },
         change: Change::AtStart,
         summary: "Size of a log segment; each shard has two more than it has filled",
@@ -348,6 +395,26 @@ fn set_bind(config: &mut Config, text: &str) -> Result<(), String> {
         return Err("at least one address is needed".to_owned());
     }
     config.bind = addresses;
+    Ok(())
+}
+
+fn set_http_hosts(config: &mut Config, text: &str) -> Result<(), String> {
+    let hosts: Vec<String> = text.split_whitespace().map(str::to_ascii_lowercase).collect();
+    if let Some(host) = hosts.iter().find(|host| host.contains('/')) {
+        return Err(format!("'{host}' is not the name of a host"));
+    }
+    config.http_allowed_hosts = hosts;
+    Ok(())
+}
+
+fn set_http_origin(config: &mut Config, text: &str) -> Result<(), String> {
+    let is_origin = text
+        .split_once("://")
+        .is_some_and(|(scheme, host)| !scheme.is_empty() && !host.is_empty() && !host.contains(['/', ' ', '\r', '\n']));
+    if !text.is_empty() && !is_origin {
+        return Err("an origin is needed, as in https://app.example".to_owned());
+    }
+    text.clone_into(&mut config.http_cors_origin);
     Ok(())
 }
 
