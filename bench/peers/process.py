@@ -30,6 +30,11 @@ class Programs:
         self.locksley, self.bench, self.stub = (str(folder / name) for name in ["locksley-server", "locksley-bench", "examples/stub"])
         self.bench = bench or self.bench
 
+    def closed_doors(self):
+        """Flags that keep a server from the well-known ports of other protocols; a build from before them knows none."""
+        known = run([self.locksley, "--help"])
+        return [word for flag in ["--memcached-port", "--http-port"] if flag in known for word in [flag, "0"]]
+
 
 def fail(message):
     sys.exit(f"bench-peers: {message}")
@@ -78,7 +83,7 @@ class Server:
         for setting, value in settings.items():
             place += [f"--{setting}", value]
         if self.name == "locksley":
-            return [self.programs.locksley, *place, "--shards", str(shards)]
+            return [self.programs.locksley, *place, "--shards", str(shards), *self.programs.closed_doors()]
         if self.name == "redis-server":
             return ["redis-server", *place]
         if self.name == "stub":

@@ -26,8 +26,11 @@ use crate::wait::{until, until_some};
 /// What a server prints when it serves.
 const READY: &str = "Ready to accept connections";
 
-/// Ports that are kept free above a server's own for its shards.
-const SHARD_PORTS: u16 = 9;
+/// Where the port for memcached lies above a server's own; the ports between are for its shards.
+const MEMCACHED_OFFSET: u16 = 10;
+
+/// Where the port for HTTP lies above a server's own; the highest that is kept free for it.
+const HTTP_OFFSET: u16 = 11;
 
 /// How to start a server.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct Launch {
     config: Option<String>,
     descriptors: Option<u32>,
     port: Option<u16>,
+    has_memcached: bool,
+    has_http: bool,
     directory: Option<PathBuf>,
     fsync: Option<String>,
 }
@@ -65,6 +70,8 @@ impl Launch {
             config: None,
             descriptors: None,
             port: None,
+            has_memcached: false,
+            has_http: false,
             directory: None,
             fsync: env::var("LOCKSLEY_APPENDFSYNC").ok(),
         }
@@ -107,6 +114,20 @@ impl Launch {
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
+        self
+    }
+
+    /// With a port for memcached clients, which is closed otherwise.
+    #[must_use]
+    pub fn memcached(mut self) -> Self {
+        self.has_memcached = true;
+        self
+    }
+
+    /// With a port for HTTP clients, which is closed otherwise.
+    #[must_use]
+    pub fn http(mut self) -> Self {
+        self.has_http = true;
         self
     }
 
@@ -209,15 +230,19 @@ impl Launch {
             None => command.arg("no"),
             Some(policy) => command.args(["yes", "--appendfsync", policy]),
         };
-        match (self.kind, self.shards) {
-            (Kind::Redis, _) => {
+        match self.kind {
+            Kind::Redis => {
                 // The bus of a cluster would otherwise take a port far above, which nobody looked for.
                 command.arg("--cluster-port").arg((port + 1).to_string());
             }
-            (Kind::Locksley, Some(count)) => {
-                command.arg("--shards").arg(count.to_string());
+            Kind::Locksley => {
+                let door = |is_open, offset| if is_open { port + offset } else { 0 };
+                command.arg("--memcached-port").arg(door(self.has_memcached, MEMCACHED_OFFSET).to_string());
+                command.arg("--http-port").arg(door(self.has_http, HTTP_OFFSET).to_string());
+                if let Some(count) = self.shards {
+                    command.arg("--shards").arg(count.to_string());
+                }
             }
-            (Kind::Locksley, None) => {}
         }
         command.args(&self.flags).current_dir(directory.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -264,6 +289,16 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// Where it listens for memcached clients, if it was started [with that port](Launch::memcached).
+    pub fn memcached_address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port + MEMCACHED_OFFSET))
+    }
+
+    /// Where it listens for HTTP clients, if it was started [with that port](Launch::http).
+    pub fn http_address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port + HTTP_OFFSET))
     }
 
     /// The directory it runs in.
@@ -393,7 +428,7 @@ impl Drop for Server {
     }
 }
 
-/// A port that is free now, with [`SHARD_PORTS`] free ones above it.
+/// A port that is free now, with [`HTTP_OFFSET`] free ones above it for shards and other protocols.
 ///
 /// # Panics
 ///
@@ -405,9 +440,9 @@ pub fn free_port() -> u16 {
     let first = 10_000 + process::id() % 1000 * 20;
     until_some("a row of free ports", || {
         let turn = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 10_000 + ((first - 10_000 + turn * u32::from(SHARD_PORTS + 1)) % 20_000) as u16;
+        let port = 10_000 + ((first - 10_000 + turn * u32::from(HTTP_OFFSET + 1)) % 20_000) as u16;
         let is_free = |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
-        (port..=port + SHARD_PORTS).all(is_free).then_some(port)
+        (port..=port + HTTP_OFFSET).all(is_free).then_some(port)
     })
 }
 
