@@ -3,6 +3,7 @@
 use locksley_engine::{Db, Key, Millis, Shard, Touch};
 use locksley_wire::resp::Protocol;
 
+use super::dialect::Dialect;
 use crate::client::{Client, ClientId, ClientSlot, Door};
 use crate::thread::{ShardId, Thread};
 
@@ -17,7 +18,9 @@ pub(crate) struct Caller {
     pub id: ClientId,
     /// The client's selected database.
     pub db: Db,
-    /// The dialect of its replies.
+    /// The protocol of its replies.
+    pub dialect: Dialect,
+    /// The version of RESP, where it is that.
     pub protocol: Protocol,
     /// Whether its reads count as uses.
     pub touch: Touch,

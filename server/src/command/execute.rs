@@ -7,6 +7,7 @@ use locksley_wire::resp::Reply;
 
 use super::batch::{GROUP_KEYS, prefetch};
 use super::context::{Caller, Context};
+use super::dialect::write_failure;
 use super::effect::{Effect, apply_all, log_bytes};
 use super::failure::Failure;
 use super::row::{Args, DecideInput, Flags, Join, JoinInput, Outcome, PlanInput, PlanRead, Run};
@@ -23,7 +24,7 @@ pub(crate) fn execute(thread: &mut Thread, caller: Caller, entry: Entry, args: A
     thread.settle_others(entry.index());
     let outcome = run(thread, caller, entry, args, reply);
     if let Err(failure) = outcome {
-        fail(thread, entry, &failure, start, reply);
+        fail(thread, caller, entry, &failure, start, reply);
     }
     let is_quick = entry.is_quick()
         && reply.len() - start <= QUICK_BYTES_MAX
@@ -40,7 +41,7 @@ pub(crate) fn execute_part(thread: &mut Thread, caller: Caller, entry: Entry, ar
     thread.settle();
     if let Err(failure) = run(thread, caller, entry, args, reply) {
         reply.truncate(start);
-        reply.error(failure.text());
+        write_failure(caller.dialect, &failure, reply);
     }
     if thread.shared.shard_count > 1 {
         let took = thread.counters.add_part(entry.index());
@@ -64,7 +65,7 @@ pub(crate) fn join(
     let start = reply.len();
     thread.settle_others(entry.index());
     if let Err(failure) = join(input, reply) {
-        fail(thread, entry, &failure, start, reply);
+        fail(thread, caller, entry, &failure, start, reply);
     }
     finish(thread, caller, entry, input.args);
 }
@@ -87,7 +88,7 @@ pub(crate) fn begin_wait(
             return Some(wait);
         }
         Ok(None) => {}
-        Err(failure) => fail(thread, entry, &failure, start, reply),
+        Err(failure) => fail(thread, caller, entry, &failure, start, reply),
     }
     finish(thread, caller, entry, args);
     None
@@ -105,17 +106,17 @@ pub(crate) fn conclude(
 ) {
     thread.settle_others(entry.index());
     if let Err(failure) = outcome {
-        fail(thread, entry, &failure, reply.len(), reply);
+        fail(thread, caller, entry, &failure, reply.len(), reply);
     }
     finish(thread, caller, entry, args);
 }
 
 /// Replaces what a handler wrote by the failure's text.
 #[cold]
-fn fail(thread: &mut Thread, entry: Entry, failure: &Failure, start: usize, reply: &mut Reply<'_>) {
+fn fail(thread: &mut Thread, caller: Caller, entry: Entry, failure: &Failure, start: usize, reply: &mut Reply<'_>) {
     thread.counters.count_failure(entry.index(), failure.code());
     reply.truncate(start);
-    reply.error(failure.text());
+    write_failure(caller.dialect, failure, reply);
 }
 
 /// Counts a command that has run.

@@ -57,6 +57,11 @@ impl Failure {
         &self.0
     }
 
+    /// What is behind the code.
+    pub(crate) fn sentence(&self) -> &str {
+        self.0.split_once(' ').map_or(&self.0, |(_, sentence)| sentence)
+    }
+
     /// The code: the first word.
     pub(crate) fn code(&self) -> &str {
         self.0.split(' ').next().unwrap_or("ERR")

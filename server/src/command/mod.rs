@@ -9,6 +9,7 @@ pub(crate) mod bits;
 pub(crate) mod cluster;
 pub(crate) mod connection;
 pub(crate) mod context;
+pub(crate) mod dialect;
 #[cfg(test)]
 mod docs;
 pub(crate) mod effect;
@@ -19,7 +20,9 @@ pub(crate) mod help;
 pub(crate) mod hints;
 pub(crate) mod join;
 pub(crate) mod keys;
+pub(crate) mod memcached;
 pub(crate) mod number;
+pub(crate) mod rest;
 pub(crate) mod row;
 pub(crate) mod server;
 pub(crate) mod string_length;

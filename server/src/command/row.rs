@@ -216,6 +216,10 @@ pub(crate) enum Group {
     Connection,
     /// Keys of any type.
     Generic,
+    /// Commands of the memcached door.
+    Memcached,
+    /// Operations of the HTTP door.
+    Rest,
     /// The server itself.
     Server,
     /// Strings.
@@ -230,6 +234,8 @@ impl Group {
             Group::Cluster => "cluster",
             Group::Connection => "connection",
             Group::Generic => "generic",
+            Group::Memcached => "memcached",
+            Group::Rest => "rest",
             Group::Server => "server",
             Group::String => "string",
         }

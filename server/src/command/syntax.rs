@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn every_row_has_arguments_as_many_as_its_arity_asks_for() {
-        for entry in table().entries() {
+        for entry in table().resp_entries() {
             let arguments = parse(entry.row.syntax);
             let words = 1 + usize::from(entry.container.is_some_and(|_| !entry.row.name.is_empty()));
             let least = arguments.iter().filter(|argument| !argument.is_optional).map(least).sum::<usize>() + words;

@@ -6,11 +6,14 @@
 use std::sync::OnceLock;
 
 use super::row::{Command, Run};
-use super::{bits, cluster, connection, keys, server, strings};
+use super::{bits, cluster, connection, keys, memcached, rest, server, strings};
 
 /// Every group's list; a new group is one line here, a new command one line in its group's list.
 static GROUPS: &[&[&Command]] =
     &[bits::COMMANDS, cluster::COMMANDS, connection::COMMANDS, keys::COMMANDS, server::COMMANDS, strings::COMMANDS];
+
+/// The commands of the other doors, which no name of RESP finds.
+static DOORS: [(&str, &[&Command]); 2] = [("memcached", memcached::COMMANDS), ("rest", rest::COMMANDS)];
 
 /// Slots of the name table: a power of two, sparse.
 const SLOT_COUNT: usize = 1024;
@@ -34,7 +37,7 @@ impl Entry {
         usize::from(self.index)
     }
 
-    /// `get`, or `client|list` for a subcommand, of one `&'static str` for all time.
+    /// `get`, or `client|list` for a subcommand and `memcached|get` at another door, of one `&'static str` for all time.
     #[inline]
     pub(crate) fn label(self) -> &'static str {
         self.label
@@ -57,6 +60,8 @@ pub(crate) struct Table {
     entries: Vec<Entry>,
     names: Vec<u128>,
     slots: Vec<u16>,
+    /// Where the commands of each other door begin.
+    doors: [usize; DOORS.len()],
 }
 
 /// What a request's name stands for.
@@ -77,7 +82,12 @@ pub(crate) fn table() -> &'static Table {
 
 impl Table {
     fn build() -> Table {
-        let mut table = Table { entries: Vec::new(), names: Vec::new(), slots: vec![u16::MAX; SLOT_COUNT] };
+        let mut table = Table {
+            entries: Vec::new(),
+            names: Vec::new(),
+            slots: vec![u16::MAX; SLOT_COUNT],
+            doors: [0; DOORS.len()],
+        };
         for row in GROUPS.iter().copied().flatten().copied() {
             table.push(row, None);
         }
@@ -99,6 +109,12 @@ impl Table {
                 }
             }
         }
+        for (door, (name, rows)) in DOORS.iter().enumerate() {
+            table.doors[door] = table.entries.len();
+            for row in rows.iter().copied() {
+                table.add(row, None, String::leak(format!("{name}|{}", row.name)));
+            }
+        }
         table
     }
 
@@ -108,13 +124,34 @@ impl Table {
             Some(container) => container.name,
             None => row.name,
         };
+        self.add(row, container, label);
+    }
+
+    fn add(&mut self, row: &'static Command, container: Option<&'static Command>, label: &'static str) {
         let is_quick = matches!(row.run, Run::Owner(_)) && row.complexity == "O(1)";
         self.entries.push(Entry { row, container, label, index: self.entries.len() as u16, is_quick });
     }
 
-    /// Every command, then every subcommand.
+    /// Every command, every subcommand, and the commands of the other doors.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Every command and subcommand that RESP knows.
+    pub(crate) fn resp_entries(&self) -> &[Entry] {
+        &self.entries[..self.doors[0]]
+    }
+
+    /// A command of the memcached door.
+    #[inline]
+    pub(crate) fn memcached(&self, verb: memcached::Verb) -> Entry {
+        self.entries[self.doors[0] + verb as usize]
+    }
+
+    /// An operation of the HTTP door.
+    #[inline]
+    pub(crate) fn rest(&self, verb: rest::Verb) -> Entry {
+        self.entries[self.doors[1] + verb as usize]
     }
 
     /// The commands without the subcommands.

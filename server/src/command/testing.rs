@@ -23,6 +23,7 @@ use locksley_engine::{Db, Millis, Policy, Touch};
 use locksley_wire::resp::{Protocol, Reply};
 
 use super::context::{Caller, Context};
+use super::dialect::Dialect;
 use super::effect::apply_all;
 use super::execute::{self, execute, execute_part};
 use super::failure::Failure;
@@ -136,6 +137,7 @@ impl Rig {
             slot: ClientSlot(0),
             id: client.id,
             db: client.db,
+            dialect: Dialect::of(client.door),
             protocol: client.protocol,
             touch: if client.no_touch { Touch::CountOnly } else { Touch::Count },
             door: client.door,

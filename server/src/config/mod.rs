@@ -181,7 +181,7 @@ impl Default for Config {
             http_max_value: 1024 * 1024,
             http_allowed_hosts: Vec::new(),
             http_cors_origin: String::new(),
-            http_request_timeout: 10,
+            http_request_timeout: 30,
             shards: 0,
             cluster_announce_shards: false,
             shard_port: 0,

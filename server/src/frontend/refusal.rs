@@ -1,5 +1,6 @@
 //! Why a request is refused before its command runs, in Redis's words.
 
+use crate::client::Door;
 use crate::command::failure::Failure;
 use crate::command::row::{Args, Command};
 use crate::command::table::Entry;
@@ -10,12 +11,33 @@ const QUOTED_BYTES_MAX: usize = 128;
 /// The client has not said its password.
 pub(crate) const NO_AUTH: Failure = Failure::fixed("NOAUTH Authentication required.");
 
-/// What a client hears that is one too many.
-pub(crate) const TOO_MANY_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
+/// What a client of `door` hears that is one too many.
+pub(crate) fn too_many_clients(door: Door) -> &'static [u8] {
+    match door {
+        Door::Shared | Door::Shard => b"-ERR max number of clients reached\r\n",
+        Door::Memcached => b"ERROR Too many open connections\r\n",
+        Door::Http => {
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+        }
+    }
+}
 
-/// What a client from elsewhere hears when there is no password.
-pub(crate) const PROTECTED: &[u8] =
-    b"-DENIED Redis is running in protected mode because protected mode is enabled and \
+/// What a client of `door` from elsewhere hears when there is no password.
+pub(crate) fn protected(door: Door) -> &'static [u8] {
+    match door {
+        Door::Shared | Door::Shard => PROTECTED,
+        Door::Memcached => {
+            b"SERVER_ERROR protected mode: without a password only clients of this machine are served\r\n"
+        }
+        Door::Http => b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    }
+}
+
+/// What an HTTP client hears whose request takes too long to arrive.
+pub(crate) const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and \
 no password is set for the default user. In this mode connections are only accepted from the loopback interface. If \
 you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \
 protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis \

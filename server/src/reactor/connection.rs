@@ -14,11 +14,12 @@
 
 use bitflags::bitflags;
 use locksley_engine::Millis;
-use locksley_wire::resp::request::RequestParser;
+use locksley_wire::{http, memcached, resp};
 
 use super::held::Held;
 use super::holes::Holes;
 use super::limits::{POOLED_BUFFER_BYTES_MAX, POOLED_BUFFER_COUNT_MAX};
+use crate::client::Door;
 
 bitflags! {
     /// Where a connection stands.
@@ -57,6 +58,43 @@ bitflags! {
     }
 }
 
+/// Where a connection's protocol stands in its input.
+#[derive(Debug)]
+pub(crate) enum Parser {
+    /// RESP.
+    Resp(resp::RequestParser),
+    /// The memcached protocol.
+    Memcached(memcached::RequestParser),
+    /// HTTP.
+    Http(http::RequestParser),
+}
+
+impl Parser {
+    /// At the beginning of what clients of `door` send.
+    pub(crate) fn of(door: Door) -> Parser {
+        match door {
+            Door::Shared | Door::Shard => Parser::default(),
+            Door::Memcached => Parser::Memcached(memcached::RequestParser::default()),
+            Door::Http => Parser::Http(http::RequestParser::default()),
+        }
+    }
+
+    /// Goes back to the beginning of a request, with which the input begins.
+    pub(crate) fn reset(&mut self) {
+        match self {
+            Parser::Resp(parser) => parser.reset(),
+            Parser::Memcached(parser) => parser.reset(),
+            Parser::Http(parser) => parser.reset(),
+        }
+    }
+}
+
+impl Default for Parser {
+    fn default() -> Parser {
+        Parser::Resp(resp::RequestParser::default())
+    }
+}
+
 /// One connection.
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
@@ -73,7 +111,9 @@ pub(crate) struct Connection {
     /// How long `input` must be before parsing it again can lead anywhere.
     pub input_wanted_bytes: usize,
     /// Where in `input` the parser stands.
-    pub parser: RequestParser,
+    pub parser: Parser,
+    /// Since when a request of it is arriving; kept for HTTP only.
+    pub arriving_since: Option<Millis>,
     /// Replies that are not handed to the kernel.
     pub output: Vec<u8>,
     /// Bytes at the front of `output` that wait for no sync; kept only where replies are held back for one.

@@ -6,9 +6,9 @@ use std::os::fd::OwnedFd;
 use rustix::net::SendFlags;
 
 use super::reactor::Reactor;
-use crate::client::{Arrival, Client, ClientSlot};
+use crate::client::{Arrival, Client, ClientSlot, Door};
 use crate::frontend::refusal;
-use crate::reactor::connection::State;
+use crate::reactor::connection::{Parser, State};
 use crate::reactor::listener::ends;
 
 impl Reactor {
@@ -19,16 +19,17 @@ impl Reactor {
     )]
     pub(super) fn accepted(&mut self, listener: u32, socket: OwnedFd) {
         let Ok((address, local_address)) = ends(&socket) else { return };
+        let door = self.listeners[listener as usize].door;
         let config = &self.desk.thread.config;
         let has_password = !config.requirepass.is_empty();
         if config.protected_mode && !has_password && !is_local(address) {
-            return self.turn_away(&socket, refusal::PROTECTED);
+            return self.turn_away(&socket, refusal::protected(door));
         }
         if self.desk.thread.shared.client_count() >= config.maxclients {
-            return self.turn_away(&socket, refusal::TOO_MANY_CLIENTS);
+            return self.turn_away(&socket, refusal::too_many_clients(door));
         }
         let Some(slot) = self.desk.connections.open() else {
-            return self.turn_away(&socket, refusal::TOO_MANY_CLIENTS);
+            return self.turn_away(&socket, refusal::too_many_clients(door));
         };
         if let Err(error) = self.ring.adopt(&socket, slot) {
             tracing::warn!("a connection could not be registered: {error}");
@@ -42,12 +43,15 @@ impl Reactor {
             id: thread.shared.next_client_id(),
             address,
             local_address,
-            door: self.listeners[listener as usize].door,
+            door,
             at: thread.now,
-            authenticated: !has_password,
+            // Each HTTP request brings its own password.
+            authenticated: !has_password || door == Door::Http,
         });
         thread.add_client(ClientSlot(slot), client);
-        self.desk.connections.get(slot).state.insert(State::RECEIVING);
+        let connection = self.desk.connections.get(slot);
+        connection.parser = Parser::of(door);
+        connection.state.insert(State::RECEIVING);
         self.ring.receive(slot);
     }
 

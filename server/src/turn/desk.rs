@@ -10,12 +10,13 @@ use super::hand::{Hand, Sink};
 use super::shutdown::Lull;
 use super::waits::Waiting;
 use crate::client::ClientSlot;
+use crate::command::dialect::write_failure;
 use crate::command::failure::Failure;
 use crate::command::row;
-use crate::command::table::{Entry, Lookup, Table};
+use crate::command::table::{Entry, Table};
+use crate::frontend::batch::{Batch, Call, Manner, Request, Run};
 use crate::frontend::refusal;
-use crate::frontend::resp::{Batch, Request, Run};
-use crate::reactor::connection::{Connections, Pool, State};
+use crate::reactor::connection::{Connections, Parser, Pool, State};
 use crate::reactor::held::Held;
 use crate::reactor::holes::Wanted;
 use crate::reactor::limits::OUTPUT_PAUSE_BYTES;
@@ -71,6 +72,8 @@ pub(crate) struct Desk {
     pub holding: Vec<u32>,
     /// Requests are held for a shutdown.
     pub lull: Option<Lull>,
+    /// HTTP connections of which a request is arriving.
+    pub arriving: Vec<u32>,
 }
 
 /// A run that was not run to its end.
@@ -115,6 +118,7 @@ impl Desk {
             is_holding: false,
             holding: Vec::new(),
             lull: None,
+            arriving: Vec::new(),
         }
     }
 
@@ -203,7 +207,7 @@ impl Desk {
         };
         client.request_count += done.len() as u64;
         client.active_at = self.thread.now;
-        if let Some(Request { call: Lookup::Found(entry), .. }) = done.last() {
+        if let Some(Request { call: Call::Found(entry), .. }) = done.last() {
             client.last_command = entry.label();
         }
         let connection = self.connections.get(slot);
@@ -278,8 +282,8 @@ impl Desk {
             return Next::Hold;
         }
         match &request.call {
-            Lookup::Found(entry) if self.thread.pause.holds(entry.row, self.thread.now) => Next::Hold,
-            Lookup::Found(entry) if !connection.holes.is_empty() && matches!(entry.row.run, row::Run::Wait(_)) => {
+            Call::Found(entry) if self.thread.pause.holds(entry.row, self.thread.now) => Next::Hold,
+            Call::Found(entry) if !connection.holes.is_empty() && matches!(entry.row.run, row::Run::Wait(_)) => {
                 connection.state.insert(State::DRAINING);
                 Next::Hold
             }
@@ -292,18 +296,21 @@ impl Desk {
     fn answer(&mut self, hand: &mut Hand, request: &Request<'_>, sink: &mut Sink) {
         let (was_behind, start) = (sink.is_behind, sink.buffer.len());
         let args = request.args;
+        if let Some(manner) = request.manner {
+            prepare(hand, *manner);
+        }
         match &request.call {
-            Lookup::Found(entry) if entry.row.takes(args.len()) => {
+            Call::Found(entry) if entry.row.takes(args.len()) => {
                 if hand.is_plain || hand.may_run(*entry) {
                     self.dispatch(hand, *entry, args, request.owner, sink);
                 } else {
                     self.refuse(hand, *entry, &refusal::NO_AUTH, sink);
                 }
             }
-            Lookup::Found(entry) => {
+            Call::Found(entry) => {
                 self.refuse(hand, *entry, &refusal::wrong_argument_count(*entry), sink);
             }
-            Lookup::Unknown if refusal::is_http(args[0]) => {
+            Call::Unknown if refusal::is_http(args[0]) => {
                 tracing::warn!(
                     "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to \
                      Locksley. This is likely due to an attacker attempting to use Cross Protocol Scripting to \
@@ -311,14 +318,31 @@ impl Desk {
                 );
                 self.begin_close(hand.caller.slot.0);
             }
-            Lookup::Unknown => self.refuse_unknown(hand, &refusal::unknown_command(args), sink),
-            Lookup::UnknownSubcommand(container) => {
+            Call::Unknown => self.refuse_unknown(hand, &refusal::unknown_command(args), sink),
+            Call::UnknownSubcommand(container) => {
                 self.refuse_unknown(hand, &refusal::unknown_subcommand(container, args), sink);
             }
+            Call::Answer(bytes) => sink.buffer.extend_from_slice(bytes),
         }
-        if !hand.is_plain {
+        if let Some(manner) = request.manner {
+            let start = if sink.is_behind == was_behind { start } else { 0 };
+            self.complete(hand, *manner, start, sink);
+        } else if !hand.is_plain {
             let start = if sink.is_behind == was_behind { start } else { 0 };
             self.silence(hand, start, sink);
+        }
+    }
+
+    /// Takes back a reply that nobody wants, and ends the connection behind the last one.
+    fn complete(&mut self, hand: &mut Hand, manner: Manner, start: usize, sink: &mut Sink) {
+        if manner.is_silent {
+            sink.buffer.truncate(start);
+            hand.wants_replies = true;
+        }
+        if manner.closes {
+            let slot = hand.caller.slot.0;
+            self.connections.get(slot).state.insert(State::CLOSE_AFTER_REPLIES);
+            self.mark_dirty(slot);
         }
     }
 
@@ -342,7 +366,8 @@ impl Desk {
     #[cold]
     pub(crate) fn refuse(&mut self, hand: &Hand, entry: Entry, failure: &Failure, sink: &mut Sink) {
         self.thread.counters.count_rejection(entry.index(), failure.code());
-        Reply::new(&mut sink.buffer, hand.caller.protocol).error(failure.text());
+        let mut reply = Reply::new(&mut sink.buffer, hand.caller.protocol);
+        write_failure(hand.caller.dialect, failure, &mut reply);
     }
 
     #[cold]
@@ -427,6 +452,49 @@ impl Desk {
         self.thread.shard.set_outside_bytes(total_bytes);
     }
 
+    /// Notes whether the rest of an HTTP connection's input is a request that is arriving, or is none.
+    #[inline]
+    pub(crate) fn note_arriving(&mut self, slot: u32, is_partial: bool, has_moved: bool) {
+        let now = self.thread.now;
+        let connection = self.connections.get(slot);
+        if !matches!(connection.parser, Parser::Http(_)) {
+            return;
+        }
+        if !is_partial {
+            connection.arriving_since = None;
+            return;
+        }
+        if connection.arriving_since.is_none() && !self.arriving.contains(&slot) {
+            self.arriving.push(slot);
+        }
+        if has_moved {
+            connection.arriving_since = None;
+        }
+        connection.arriving_since.get_or_insert(now);
+    }
+
+    /// Parts with HTTP clients whose request takes too long to arrive; looks once a second.
+    pub(crate) fn close_late(&mut self) {
+        let limit_ms = u64::from(self.thread.config.http_request_timeout) * 1000;
+        let now = self.thread.now;
+        let mut arriving = std::mem::take(&mut self.arriving);
+        arriving.retain(|slot| {
+            let connection = self.connections.get(*slot);
+            let Some(since) = connection.arriving_since else { return false };
+            if !connection.is_serving() {
+                return false;
+            }
+            if limit_ms == 0 || now.0.saturating_sub(since.0) <= limit_ms {
+                return true;
+            }
+            connection.arriving_since = None;
+            connection.state.insert(State::CLOSE_AFTER_REPLIES);
+            self.show(*slot, refusal::REQUEST_TIMEOUT);
+            false
+        });
+        self.arriving = arriving;
+    }
+
     /// Closes clients that were silent for longer than `timeout`.
     pub(crate) fn close_idle(&mut self) {
         let (now, timeout_ms) = (self.thread.now, u64::from(self.thread.config.timeout) * 1000);
@@ -445,4 +513,12 @@ impl Desk {
             }
         }
     }
+}
+
+/// Sees to it that a request is answered in its own manner.
+fn prepare(hand: &mut Hand, manner: Manner) {
+    if let Some(dialect) = manner.dialect {
+        hand.caller.dialect = dialect;
+    }
+    hand.wants_replies = !manner.is_silent;
 }

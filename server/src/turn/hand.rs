@@ -5,6 +5,7 @@ use locksley_wire::resp::Protocol;
 
 use crate::client::{Client, ClientId, ClientSlot, Door, ReplyMode};
 use crate::command::context::Caller;
+use crate::command::dialect::Dialect;
 use crate::command::row::Flags;
 use crate::command::table::Entry;
 use crate::thread::{ShardId, Thread};
@@ -50,7 +51,7 @@ impl Hand {
         let (id, db, protocol, door) = (client.id, client.db, client.protocol, client.door);
         let wants_replies = client.reply_mode == ReplyMode::On;
         Hand {
-            caller: Caller { home, slot, id, db, protocol, touch, door },
+            caller: Caller { home, slot, id, db, dialect: Dialect::of(door), protocol, touch, door },
             is_authenticated: client.authenticated,
             wants_replies,
             is_plain: client.authenticated && wants_replies,
@@ -65,6 +66,7 @@ impl Hand {
             slot,
             id: ClientId(0),
             db: Db(0),
+            dialect: Dialect::Resp,
             protocol: Protocol::Resp2,
             touch: Touch::Leave,
             door: Door::Shared,

@@ -10,6 +10,7 @@
 
 mod accept;
 mod arrival;
+mod cut;
 mod desk;
 mod dispatch;
 mod durable;

@@ -9,8 +9,8 @@ use locksley_engine::{Db, Key};
 use super::desk::Desk;
 use crate::client::ClientSlot;
 use crate::command::row::{Args, Keys, Run};
-use crate::command::table::{Entry, Lookup};
-use crate::frontend::resp::Batch;
+use crate::command::table::Entry;
+use crate::frontend::batch::{Batch, Call};
 use crate::reactor::limits::PREFETCH_COUNT_MAX;
 use crate::router::parcel::{Message, Parcel};
 use crate::router::route;
@@ -26,7 +26,7 @@ impl Desk {
         for run in &batch.runs {
             let db = self.thread.clients.get_mut(ClientSlot(run.slot)).map_or(Db(0), |client| client.db);
             for request in &mut batch.requests[run.first..run.end] {
-                let Lookup::Found(entry) = &request.call else { continue };
+                let Call::Found(entry) = &request.call else { continue };
                 if let Some(key) = only_key(*entry, request.args) {
                     if shard_count > 1 {
                         let owner = route::owner(key, shard_count);

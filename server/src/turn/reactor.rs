@@ -5,14 +5,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bumpalo::Bump;
 use locksley_engine::Millis;
-use locksley_wire::resp::request::{Limits, Span, Standing};
+use locksley_wire::resp::request::Span;
 use rustix::io::Errno;
 
 use super::arrival::{Ready, Source};
 use super::desk::{Desk, Stop};
 use crate::client::ClientSlot;
 use crate::command::table::table;
-use crate::frontend::resp::{Batch, Input};
+use crate::frontend::batch::{Batch, Input};
 use crate::persist::Pace;
 use crate::persist::sync::Syncs;
 use crate::reactor::connection::State;
@@ -253,7 +253,7 @@ impl Reactor {
         }
         let looks_at_clients =
             thread.config.timeout > 0 || thread.config.client_output_buffer_limit.normal.soft_bytes > 0;
-        if looks_at_clients && thread.clients.len() > 0 {
+        if looks_at_clients && thread.clients.len() > 0 || !self.desk.arriving.is_empty() {
             at_most(Millis(self.idle_checked_at.0 + IDLE_CHECK_INTERVAL_MS));
         }
         if self.mesh.is_congested() {
@@ -317,6 +317,7 @@ impl Reactor {
             self.idle_checked_at = now;
             self.desk.close_idle();
             self.desk.close_slow();
+            self.desk.close_late();
         }
     }
 
@@ -531,24 +532,19 @@ impl Reactor {
         let mut positions = bumpalo::collections::Vec::new_in(bump);
         while next < ready.len() && !batch.is_full() {
             let item = &ready[next];
-            let connection = desk.connections.get(item.slot);
-            if item.is_stopped || !connection.is_serving() {
+            if item.is_stopped || !desk.connections.get(item.slot).is_serving() {
                 positions.push((item.position, 0));
                 next += 1;
                 continue;
             }
-            let client = desk.thread.clients.get_mut(ClientSlot(item.slot)).expect("an open connection has a client");
-            let standing = if client.authenticated { Standing::Authenticated } else { Standing::Unauthenticated };
             let input = Input {
                 slot: item.slot,
                 ready: next,
                 bytes: item.bytes(&ring.buffers),
                 position: item.position,
-                parser: &mut connection.parser,
-                limits: Limits { bulk_bytes_max: desk.thread.config.proto_max_bulk_len, standing, ..Limits::default() },
-                request_count_max: if client.authenticated { usize::MAX } else { 1 },
+                request_count_max: usize::MAX,
             };
-            let cut = batch.cut(desk.table, input, spans);
+            let cut = desk.cut(&mut batch, input, spans);
             positions.push((cut.position, cut.wanted_bytes));
             if cut.goes_on {
                 break;
@@ -579,6 +575,9 @@ impl Reactor {
         if !connection.is_serving() {
             return;
         }
+        let is_partial = !item.is_stopped && item.position < item.bytes(&self.ring.buffers).len();
+        self.desk.note_arriving(item.slot, is_partial, item.position > 0);
+        let connection = self.desk.connections.get(item.slot);
         let rest = &item.bytes(&self.ring.buffers)[item.position..];
         if rest.is_empty() && !item.is_stopped {
             if let Source::Owned(bytes) = item.source {

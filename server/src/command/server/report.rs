@@ -379,14 +379,23 @@ mod tests {
     use super::*;
     use crate::client::{ClientId, ClientSlot};
     use crate::command::context::Caller;
+    use crate::command::dialect::Dialect;
     use crate::command::testing::Rig;
     use crate::thread::ShardId;
     use locksley_wire::resp::Protocol;
 
     fn reports(rig: &mut Rig) -> Vec<Report> {
         let (home, slot, id) = (ShardId(0), ClientSlot(0), ClientId(1));
-        let caller =
-            Caller { home, slot, id, db: Db(0), protocol: Protocol::Resp2, touch: Touch::Count, door: Door::Shared };
+        let caller = Caller {
+            home,
+            slot,
+            id,
+            db: Db(0),
+            dialect: Dialect::Resp,
+            protocol: Protocol::Resp2,
+            touch: Touch::Count,
+            door: Door::Shared,
+        };
         rig.threads.iter_mut().map(|thread| Report::of(&mut Context { thread, caller })).collect()
     }
 

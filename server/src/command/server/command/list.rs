@@ -62,7 +62,7 @@ fn parse<'a>(words: &[&'a [u8]]) -> Result<Filter<'a>, Failure> {
 
 fn list(_: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let filter = parse(&args[2..])?;
-    let named = table().entries().iter().filter(|entry| !entry.row.name.is_empty());
+    let named = table().resp_entries().iter().filter(|entry| !entry.row.name.is_empty());
     let found: Vec<_> = named.filter(|entry| filter.takes(**entry)).collect();
     reply.array(found.len());
     for entry in &found {

@@ -1,0 +1,166 @@
+//! The commands of the memcached door, text and meta.
+//!
+//! They are rows like any other, so that routing, replies in order, durability and counting are the same; only their
+//! replies are memcached's, and only the memcached door finds them. All work on database 0.
+//!
+//! | verb | args |
+//! |---|---|
+//! | `Get`, `GetMany` | `get` or `gets`, keys |
+//! | `Gat`, `GatMany` | `gat` or `gats`, exptime (i64, little-endian), keys |
+//! | `Set` ... `Cas` | name, key, [`StoreOptions`], value |
+//! | `TooLarge` | name, key: the value was too long and is not here |
+//! | `Delete` | name, key |
+//! | `Incr`, `Decr` | name, key, delta (u64) |
+//! | `Touch` | name, key, exptime |
+//! | `FlushAll` | name, exptime |
+//! | `Stats` | name, the words behind |
+//! | `Authenticate` | name, `user password` |
+//! | `MetaGet`, `MetaDelete`, `MetaArithmetic`, `MetaDebug` | name, key (decoded), flags |
+//! | `MetaSet` | name, key (decoded), flags, value |
+
+use crate::command::context::Context;
+use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
+use locksley_wire::resp::Reply;
+
+/// Which command; in the order of [`COMMANDS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub(crate) enum Verb {
+    /// `get`, `gets` of one key.
+    Get,
+    /// `get`, `gets` of several keys.
+    GetMany,
+    /// `gat`, `gats` of one key.
+    Gat,
+    /// `gat`, `gats` of several keys.
+    GatMany,
+    /// `set`.
+    Set,
+    /// `add`.
+    Add,
+    /// `replace`.
+    Replace,
+    /// `append`.
+    Append,
+    /// `prepend`.
+    Prepend,
+    /// `cas`.
+    Cas,
+    /// A storage command whose value is longer than allowed.
+    TooLarge,
+    /// `delete`.
+    Delete,
+    /// `incr`.
+    Incr,
+    /// `decr`.
+    Decr,
+    /// `touch`.
+    Touch,
+    /// `flush_all`.
+    FlushAll,
+    /// `stats`.
+    Stats,
+    /// The password, by a `set` that stores nothing.
+    Authenticate,
+    /// `mg`.
+    MetaGet,
+    /// `ms`.
+    MetaSet,
+    /// `md`.
+    MetaDelete,
+    /// `ma`.
+    MetaArithmetic,
+    /// `me`.
+    MetaDebug,
+}
+
+/// The rows, in the order of [`Verb`].
+pub(crate) static COMMANDS: &[&Command] = &[
+    &stub("get", Keys::FIRST),
+    &stub("get-many", Keys::ALL),
+    &stub("gat", Keys::Range { first: 2, last: 2, step: 1 }),
+    &stub("gat-many", Keys::Range { first: 2, last: -1, step: 1 }),
+    &stub("set", Keys::FIRST),
+    &stub("add", Keys::FIRST),
+    &stub("replace", Keys::FIRST),
+    &stub("append", Keys::FIRST),
+    &stub("prepend", Keys::FIRST),
+    &stub("cas", Keys::FIRST),
+    &stub("too-large", Keys::FIRST),
+    &stub("delete", Keys::FIRST),
+    &stub("incr", Keys::FIRST),
+    &stub("decr", Keys::FIRST),
+    &stub("touch", Keys::FIRST),
+    &stub("flush_all", Keys::None),
+    &stub("stats", Keys::None),
+    &stub("authenticate", Keys::None),
+    &stub("mg", Keys::FIRST),
+    &stub("ms", Keys::FIRST),
+    &stub("md", Keys::FIRST),
+    &stub("ma", Keys::FIRST),
+    &stub("me", Keys::FIRST),
+];
+
+/// A row whose file is still to be written.
+const fn stub(name: &'static str, keys: Keys) -> Command {
+    Command {
+        name,
+        arity: -3,
+        flags: Flags::WRITE,
+        keys,
+        categories: &[],
+        group: Group::Memcached,
+        since: "Locksley 0.1.0",
+        summary: "Is still to be written",
+        complexity: "O(1)",
+        syntax: "",
+        run: Run::Owner(not_yet),
+    }
+}
+
+fn not_yet(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    locksley_wire::memcached::reply::server_error("not yet", reply.buffer());
+    Ok(())
+}
+
+/// The numbers of a storage line, as they travel to the shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoreOptions {
+    /// Client flags.
+    pub flags: u32,
+    /// The exptime, as it was sent.
+    pub exptime: i64,
+    /// The version to compare with, for `cas`.
+    pub cas: u64,
+}
+
+/// Bytes of [`StoreOptions`].
+const STORE_OPTIONS_BYTES: usize = 20;
+
+impl StoreOptions {
+    /// As it travels.
+    #[inline]
+    pub(crate) fn encode(self) -> [u8; STORE_OPTIONS_BYTES] {
+        let mut bytes = [0; STORE_OPTIONS_BYTES];
+        bytes[..4].copy_from_slice(&self.flags.to_le_bytes());
+        bytes[4..12].copy_from_slice(&self.exptime.to_le_bytes());
+        bytes[12..].copy_from_slice(&self.cas.to_le_bytes());
+        bytes
+    }
+
+    /// What `bytes` say.
+    ///
+    /// # Panics
+    /// When they are not what [`StoreOptions::encode`] made.
+    #[inline]
+    #[expect(dead_code, reason = "the handlers come next")]
+    pub(crate) fn decode(bytes: &[u8]) -> StoreOptions {
+        let (flags, rest) = bytes.split_first_chunk().expect("flags are packed");
+        let (exptime, cas) = rest.split_first_chunk().expect("an exptime is packed");
+        StoreOptions {
+            flags: u32::from_le_bytes(*flags),
+            exptime: i64::from_le_bytes(*exptime),
+            cas: u64::from_le_bytes(cas.try_into().expect("a version is packed")),
+        }
+    }
+}
