@@ -13,16 +13,19 @@
 //!                         (if has_   (if has_
 //!                          expiry)    flags)
 //!
-//! word 0   access (low 8): 8 | mark: 1 | has_flags: 1 | has_expiry: 1 | encoding: 2 | kind: 4 | value bytes: 30 | key bytes: 17
-//! word 1   late: 1 | version: 47 | table: 5 | access (high 11): 11
+//! word 0   access (low 8): 8 | mark: 1 | has_flags: 1 | has_expiry: 1 | encoding: 2 | stale: 1 | kind: 3
+//!          | value bytes: 30 | key bytes: 17
+//! word 1   late: 1 | version: 47 | table: 5 | read: 1 | access (high 10): 10
 //! ```
 //!
 //! Both words are little-endian and drawn with the highest bit first. The access bits straddle the border
-//! of the words on purpose: they are the low 19 bits of the `u32` at byte 7, so a read that counts as a use
-//! is one load and at most one store.
+//! of the words on purpose: they and `read` are the low 19 bits of the `u32` at byte 7, so a read that counts as a
+//! use is one load and at most one store.
 //!
 //! Invariants:
 //! - `kind` is never 0 in a live entry; 1 is a string.
+//! - `stale` is set by [`Op::Invalidate`](crate::Op::Invalidate) and cleared when the value is written whole.
+//! - `read` is set by a read that counts as a use and cleared when the value changes.
 //! - An expiry field may hold [`NEVER`]: entries with long values have both fields from the start and an
 //!   entry that lost its expiry keeps the field, so that no change of expiry or flags moves a long value.
 //! - An integer takes eight value bytes, least significant first.
@@ -47,25 +50,29 @@ pub(crate) const VERSION_MAX: u64 = (1 << VERSION_BITS) - 1;
 
 const KEY_BITS: u32 = 17;
 const VALUE_BITS: u32 = 30;
-const KIND_BITS: u32 = 4;
+const KIND_BITS: u32 = 3;
 const ENCODING_BITS: u32 = 2;
 const VALUE_SHIFT: u32 = KEY_BITS;
 const KIND_SHIFT: u32 = VALUE_SHIFT + VALUE_BITS;
-const ENCODING_SHIFT: u32 = KIND_SHIFT + KIND_BITS;
+const STALE_SHIFT: u32 = KIND_SHIFT + KIND_BITS;
+const ENCODING_SHIFT: u32 = STALE_SHIFT + 1;
 const EXPIRY_SHIFT: u32 = ENCODING_SHIFT + ENCODING_BITS;
 const FLAGS_SHIFT: u32 = EXPIRY_SHIFT + 1;
 const MARK_SHIFT: u32 = FLAGS_SHIFT + 1;
 const ACCESS_LOW_SHIFT: u32 = MARK_SHIFT + 1;
 
-const ACCESS_HIGH_BITS: u32 = 11;
+const ACCESS_HIGH_BITS: u32 = 10;
 const TABLE_BITS: u32 = 5;
 const VERSION_BITS: u32 = 47;
-const TABLE_SHIFT: u32 = ACCESS_HIGH_BITS;
+const READ_SHIFT: u32 = ACCESS_HIGH_BITS;
+const TABLE_SHIFT: u32 = READ_SHIFT + 1;
 const VERSION_SHIFT: u32 = TABLE_SHIFT + TABLE_BITS;
 const LATE_SHIFT: u32 = VERSION_SHIFT + VERSION_BITS;
 
 /// Every access bit set.
 const ACCESS_MASK: u32 = (1 << crate::evict::ACCESS_BITS) - 1;
+/// The bit above them that says whether the entry was read.
+const READ: u32 = ACCESS_MASK + 1;
 /// Where the `u32` with the access bits begins.
 const ACCESS_OFFSET: usize = 7;
 /// The kind of every entry there is so far.
@@ -114,10 +121,14 @@ pub struct Entry<'a> {
     pub client_flags: u32,
     /// The entry's version: grows with each change of the entry, unique within the shard.
     pub version: u64,
+    /// The value was declared out of date and not written whole since.
+    pub is_stale: bool,
+    /// A read counted as a use of the entry since its value was last changed, this read left out.
+    pub was_read: bool,
     /// Memory the entry takes, its share of the table included, in bytes. A counted read leaves out the
     /// rounding to the cell's size, which only a read that leaves no trace takes the time to look up.
     pub memory_bytes: usize,
-    /// Milliseconds since the entry was last counted as used.
+    /// Milliseconds since the entry was last counted as used, this read left out.
     pub idle_ms: u64,
     /// The logarithmic access counter of the LFU policies, 0 to 255.
     pub frequency: u8,
@@ -244,6 +255,32 @@ impl Header {
         self.word0 >> KIND_SHIFT & ((1 << KIND_BITS) - 1) == KIND_STRING
     }
 
+    /// Whether the value was declared out of date.
+    #[inline]
+    pub(crate) fn is_stale(self) -> bool {
+        self.word0 >> STALE_SHIFT & 1 != 0
+    }
+
+    /// The header that says so, or not.
+    #[inline]
+    pub(crate) fn with_stale(self, is_stale: bool) -> Header {
+        let word0 = self.word0 & !(1 << STALE_SHIFT) | u64::from(is_stale) << STALE_SHIFT;
+        Header { word0, ..self }
+    }
+
+    /// Whether a read counted as a use since the value was last changed.
+    #[inline]
+    pub(crate) fn was_read(self) -> bool {
+        self.uses().was_read()
+    }
+
+    /// The header that says so, or not.
+    #[inline]
+    pub(crate) fn with_read(self, was_read: bool) -> Header {
+        let word1 = self.word1 & !(1 << READ_SHIFT) | u64::from(was_read) << READ_SHIFT;
+        Header { word1, ..self }
+    }
+
     /// The wheel's mark: a reference was kept in the bucket being compacted.
     #[inline]
     pub(crate) fn mark(self) -> bool {
@@ -273,8 +310,14 @@ impl Header {
     /// The access bits, whose meaning is the eviction policy's.
     #[inline]
     pub(crate) fn access(self) -> u32 {
-        (self.word0 >> ACCESS_LOW_SHIFT) as u32
-            | ((self.word1 as u32) & ((1 << ACCESS_HIGH_BITS) - 1)) << (64 - ACCESS_LOW_SHIFT)
+        self.uses().access()
+    }
+
+    /// The access bits and whether the entry was read.
+    #[inline]
+    pub(crate) fn uses(self) -> Uses {
+        let low = (self.word0 >> ACCESS_LOW_SHIFT) as u32;
+        Uses(low | ((self.word1 as u32) & ((1 << (ACCESS_HIGH_BITS + 1)) - 1)) << (64 - ACCESS_LOW_SHIFT))
     }
 
     /// The physical table the entry is in.
@@ -295,6 +338,31 @@ impl Header {
         debug_assert!(version <= VERSION_MAX, "versions are bounded");
         let word1 = self.word1 & !(VERSION_MAX << VERSION_SHIFT) | version << VERSION_SHIFT;
         Header { word1, ..self }
+    }
+}
+
+/// What a header remembers of the entry's uses: the access bits, and above them whether it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Uses(u32);
+
+impl Uses {
+    /// Of an entry that a read has just given the bits `access`.
+    #[inline]
+    pub(crate) fn read(access: u32) -> Uses {
+        debug_assert!(access <= ACCESS_MASK, "access bits are bounded");
+        Uses(access | READ)
+    }
+
+    /// The access bits.
+    #[inline]
+    pub(crate) fn access(self) -> u32 {
+        self.0 & ACCESS_MASK
+    }
+
+    /// Whether a read counted as a use since the value was last changed.
+    #[inline]
+    pub(crate) fn was_read(self) -> bool {
+        self.0 & READ != 0
     }
 }
 
@@ -382,9 +450,21 @@ impl<'a> Record<'a> {
 /// Gives the entry that begins at `cell` other access bits.
 #[inline]
 pub(crate) fn set_access(cell: &mut [u8], access: u32) {
+    set_bits(cell, ACCESS_MASK, access);
+}
+
+/// Gives the entry that begins at `cell` other access bits, and says whether it was read.
+#[inline]
+pub(crate) fn set_uses(cell: &mut [u8], uses: Uses) {
+    set_bits(cell, ACCESS_MASK | READ, uses.0);
+}
+
+/// Replaces the bits of `mask` in the `u32` of the access bits.
+#[inline]
+fn set_bits(cell: &mut [u8], mask: u32, bits: u32) {
     let field: &mut [u8; 4] = cell[ACCESS_OFFSET..][..4].as_mut().try_into().expect("a slice of four bytes");
-    let kept = u32::from_le_bytes(*field) & !ACCESS_MASK;
-    *field = (kept | access).to_le_bytes();
+    let kept = u32::from_le_bytes(*field) & !mask;
+    *field = (kept | bits).to_le_bytes();
 }
 
 /// Writes the expiry field, which must be there.
@@ -458,16 +538,19 @@ mod tests {
                 for version in [0, 1, VERSION_MAX / 3, VERSION_MAX] {
                     let header = Header::new(shape, Encoding::Spliced, table, version, 0);
                     let mut cell = [0; HEADER_BYTES];
-                    header.with_mark(true).with_late(true).write(&mut cell);
+                    header.with_mark(true).with_late(true).with_stale(true).with_read(true).write(&mut cell);
                     set_access(&mut cell, access);
                     let read = Header::read(&cell);
                     assert_eq!(read.access(), access);
+                    assert!(read.was_read() && read.is_stale());
+                    assert_eq!(read.uses(), Uses::read(access));
                     assert_eq!((read.table(), read.version()), (table, version));
                     assert!(read.mark() && read.late() && read.is_string());
                     assert_eq!(read.shape(), shape);
                     assert_eq!(read.encoding(), Encoding::Spliced);
                     let plain = read.with_mark(false).with_late(false).with_version(7);
-                    assert!(!plain.mark() && !plain.late());
+                    let plain = plain.with_stale(false).with_read(false);
+                    assert!(!plain.mark() && !plain.late() && !plain.was_read() && !plain.is_stale());
                     assert_eq!((plain.version(), plain.table(), plain.access()), (7, table, access));
                 }
             }

@@ -37,6 +37,14 @@ pub enum Op<'a> {
         /// What to remove.
         key: Key<'a>,
     },
+    /// Declare the value of an existing `key` out of date, until a [`Op::Put`] writes it whole; an expiry that is over
+    /// removes it.
+    Invalidate {
+        /// Whose value.
+        key: Key<'a>,
+        /// What becomes of its expiry.
+        expiry: ExpiryChange,
+    },
     /// Set (`Some`) or take away (`None`) the expiry of an existing `key`; a time that is over removes it.
     SetExpiry {
         /// Whose expiry.
@@ -58,7 +66,7 @@ pub enum Op<'a> {
     },
 }
 
-/// What a [`Op::Put`] does to the entry's expiry.
+/// What a [`Op::Put`] or [`Op::Invalidate`] does to the entry's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryChange {
     /// The entry keeps the one it has, if any.

@@ -34,7 +34,7 @@ mod snapshot;
 use rapidhash::v3::RapidSecrets;
 
 use crate::cell::Cell;
-use crate::entry::{self, Entry, HEADER_BYTES, Record};
+use crate::entry::{self, Entry, HEADER_BYTES, Record, Uses};
 use crate::evict::{EvictOptions, Evictor};
 use crate::expiry::Wheel;
 use crate::key::{Db, Key};
@@ -177,13 +177,13 @@ impl Shard {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see above")]
     pub fn get(&mut self, key: Key<'_>, now: Millis, touch: Touch) -> Option<Entry<'_>> {
-        let cell = self.look_up(key, now, touch)?;
+        let (cell, uses) = self.look_up(key, now, touch)?;
         let record = self.contents.record(cell);
         let cell_bytes = match touch {
             Touch::Leave => self.contents.slab.capacity(cell),
             Touch::Count | Touch::CountOnly => record.header.shape().cell_bytes(),
         };
-        Some(self.view(&record, cell_bytes, now))
+        Some(self.view(&record, uses, cell_bytes, now))
     }
 
     /// The live entry of `key` at `now`, without leaving a trace: nothing is counted, renewed or removed.
@@ -213,6 +213,7 @@ impl Shard {
             Op::Splice { key, offset, bytes } => self.splice(key, offset, bytes, now),
             Op::Delete { key } => self.delete(key, now),
             Op::SetExpiry { key, expiry } => self.set_expiry(key, expiry, now),
+            Op::Invalidate { key, expiry } => self.invalidate(key, expiry, now),
             Op::Flush { db } => self.flush(db),
             Op::Swap { first, second } => self.swap(first, second),
         };
@@ -326,33 +327,33 @@ impl Shard {
         }
     }
 
-    /// The cell of a live entry, the access counted.
-    fn look_up(&mut self, key: Key<'_>, now: Millis, touch: Touch) -> Option<Cell> {
+    /// The cell of a live entry, the access counted, and its uses before.
+    fn look_up(&mut self, key: Key<'_>, now: Millis, touch: Touch) -> Option<(Cell, Uses)> {
         let Some(found) = self.contents.find_live(key, now) else {
             self.contents.stats.misses += u64::from(touch != Touch::Leave);
             return None;
         };
         self.contents.stats.hits += u64::from(touch != Touch::Leave);
+        let before = self.contents.header(found.cell).uses();
         if touch == Touch::Count {
-            let before = self.contents.header(found.cell).access();
-            let after = self.evictor.touched(before, now);
+            let after = Uses::read(self.evictor.touched(before.access(), now));
             if after != before {
-                entry::set_access(self.contents.slab.slice_mut(found.cell, HEADER_BYTES), after);
+                entry::set_uses(self.contents.slab.slice_mut(found.cell, HEADER_BYTES), after);
             }
         }
-        Some(found.cell)
+        Some((found.cell, before))
     }
 
     /// The view of the entry in `cell`, if it is live at `now`.
     fn live_view(&self, cell: Cell, now: Millis) -> Option<Entry<'_>> {
         let record = self.contents.record(cell);
-        (record.expiry_or_never() > now.0).then(|| self.view(&record, self.contents.slab.capacity(cell), now))
+        let is_live = record.expiry_or_never() > now.0;
+        is_live.then(|| self.view(&record, record.header.uses(), self.contents.slab.capacity(cell), now))
     }
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "unused parts must go away")]
-    fn view<'a>(&self, record: &Record<'a>, cell_bytes: usize, now: Millis) -> Entry<'a> {
-        let access = record.header.access();
+    fn view<'a>(&self, record: &Record<'a>, uses: Uses, cell_bytes: usize, now: Millis) -> Entry<'a> {
         Entry {
             key: record.key(),
             value: record.value(),
@@ -360,9 +361,11 @@ impl Shard {
             expiry: record.expiry(),
             client_flags: record.client_flags(),
             version: record.header.version(),
+            is_stale: record.header.is_stale(),
+            was_read: uses.was_read(),
             memory_bytes: cell_bytes + SLOT_SHARE_BYTES,
-            idle_ms: self.evictor.idle_ms(access, now),
-            frequency: self.evictor.frequency(access, now),
+            idle_ms: self.evictor.idle_ms(uses.access(), now),
+            frequency: self.evictor.frequency(uses.access(), now),
         }
     }
 }

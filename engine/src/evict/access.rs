@@ -1,17 +1,18 @@
 //! The access bits: what an entry remembers of its uses.
 //!
-//! There is room for 19 bits in the header of an entry, and the policy in force decides what they mean:
+//! There is room for 18 bits in the header of an entry, and the policy in force decides what they mean:
 //!
 //! ```text
-//!            bit 18                                    0
-//! recency    | tick: 19                                |   LRU, random, TTL, FIFO, noeviction
-//! queues     | time: 16             | main: 1 | uses: 2 |   S3-FIFO
-//! frequency  | minute: 11           | counter: 8       |   LFU
+//!            bit 17                                   0
+//! recency    | tick: 18                               |   LRU, random, TTL, FIFO, noeviction
+//! queues     | time: 15            | main: 1 | uses: 2 |   S3-FIFO
+//! frequency  | time: 10            | counter: 8       |   LFU
 //! ```
 //!
-//! A tick is one of `clock.rs`; the time of S3-FIFO counts 8,192 ms and wraps after 6.2 days: an entry idle for
-//! longer looks younger than it is. After a change of policy the bits that entries have mean
-//! nothing until they are used again, which costs a wrong guess and no more.
+//! A tick is one of `clock.rs`. The time of S3-FIFO counts 16,384 ms and wraps after 6.2 days, that of LFU counts two
+//! minutes and wraps after 34 hours: an entry idle for longer looks younger than it is, and so the units are long rather
+//! than the bits many. After a change of policy the bits that entries have mean nothing until they are used
+//! again, which costs a wrong guess and no more.
 //!
 //! Source: the counter is the one described in the Redis documentation, "Key eviction", "The new LFU mode".
 
@@ -20,12 +21,12 @@ use crate::policy::Policy;
 use crate::time::Millis;
 
 /// Bits of a header that belong to the policy.
-pub(crate) const ACCESS_BITS: u32 = 19;
+pub(crate) const ACCESS_BITS: u32 = 18;
 
 const ACCESS_MASK: u32 = (1 << ACCESS_BITS) - 1;
 
 /// log2 of the milliseconds that the time of S3-FIFO counts.
-const TIME_SHIFT: u32 = 13;
+const TIME_SHIFT: u32 = 14;
 
 /// The most uses that S3-FIFO counts.
 const USES_MAX: u32 = 3;
@@ -43,7 +44,11 @@ const COUNTER_START: u32 = 5;
 
 const COUNTER_BITS: u32 = 8;
 const COUNTER_MAX: u32 = (1 << COUNTER_BITS) - 1;
-const MINUTE_MASK: u32 = ACCESS_MASK >> COUNTER_BITS;
+
+/// Minutes that the time of LFU counts as one.
+const PERIOD_MINUTES: u32 = 2;
+
+const PERIOD_MASK: u32 = ACCESS_MASK >> COUNTER_BITS;
 
 const _: () = assert!(TICK_BITS == ACCESS_BITS);
 
@@ -78,7 +83,7 @@ impl Meaning {
         match self {
             Meaning::Recency => clock.tick(now),
             Meaning::Queues => time(now) << QUEUE_BITS,
-            Meaning::Frequency { .. } => (minute(now) << COUNTER_BITS) | COUNTER_START,
+            Meaning::Frequency { .. } => (period(now) << COUNTER_BITS) | COUNTER_START,
         }
     }
 
@@ -92,7 +97,7 @@ impl Meaning {
                 let counter = self.counter(access, now);
                 let one_in = u64::from(counter.saturating_sub(COUNTER_START)) * u64::from(log_factor) + 1;
                 let step = u32::from(counter < COUNTER_MAX && random().is_multiple_of(one_in));
-                (minute(now) << COUNTER_BITS) | (counter + step)
+                (period(now) << COUNTER_BITS) | (counter + step)
             }
         }
     }
@@ -116,9 +121,9 @@ impl Meaning {
     }
 }
 
-/// LFU: minutes since the counter's last change.
+/// LFU: minutes since the counter's last change, an even number.
 pub(super) fn idle_minutes(access: u32, now: Millis) -> u32 {
-    minute(now).wrapping_sub(access >> COUNTER_BITS) & MINUTE_MASK
+    (period(now).wrapping_sub(access >> COUNTER_BITS) & PERIOD_MASK) * PERIOD_MINUTES
 }
 
 /// Recency: ticks since the last use, the clock standing at `tick`.
@@ -158,8 +163,8 @@ fn time(now: Millis) -> u32 {
 }
 
 #[inline]
-fn minute(now: Millis) -> u32 {
-    (now.0 / 60_000) as u32 & MINUTE_MASK
+fn period(now: Millis) -> u32 {
+    (now.0 / (60_000 * u64::from(PERIOD_MINUTES))) as u32 & PERIOD_MASK
 }
 
 #[cfg(test)]
@@ -186,7 +191,7 @@ mod tests {
     #[test]
     fn idle_time_grows_until_the_clock_wraps() {
         let start = Millis(1_700_000_000_000);
-        for (meaning, precision) in [(Meaning::Recency, 1024), (Meaning::Queues, 8192), (LFU, 60_000)] {
+        for (meaning, precision) in [(Meaning::Recency, 2048), (Meaning::Queues, 16_384), (LFU, 120_000)] {
             let mut clock = Clock::new();
             let access = meaning.born(start, &mut clock);
             for idle in [0, 100_000, 3_600_000, 24 * 3_600_000] {
@@ -225,7 +230,7 @@ mod tests {
         let counter = LFU.counter(access, Millis(0));
         assert!((12..30).contains(&counter), "1,000 uses count as {counter}");
         assert!(LFU.counter(counter_after(100_000), Millis(0)) > 3 * counter);
-        assert_eq!(LFU.counter(access, Millis(3 * 60_000)), counter - 3);
+        assert_eq!(LFU.counter(access, Millis(4 * 60_000)), counter - 4);
         assert_eq!(LFU.counter(access, Millis(600 * 60_000)), 0);
         assert_eq!(LFU.counter(LFU.born(Millis(0), &mut Clock::new()), Millis(0)), COUNTER_START);
     }

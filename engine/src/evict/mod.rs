@@ -1,6 +1,6 @@
 //! Eviction: which entry goes when a write needs memory that is not there.
 //!
-//! A policy sees the shard through [`Store`] and keeps what it must know of an entry in 19 access bits of
+//! A policy sees the shard through [`Store`] and keeps what it must know of an entry in 18 access bits of
 //! the item's header (`access.rs`). A read calls [`Evictor::touched`], which is a few instructions; a new entry calls
 //! [`Evictor::inserted`]; an entry that moves to another cell keeps its bits and calls [`Evictor::moved`]. A
 //! write that finds the memory used up calls [`Evictor::evict`] until there is room: each call looks at a

@@ -30,6 +30,14 @@ pub(super) struct Whole<'a> {
     pub(super) encoding: Encoding,
     pub(super) expiry: u64,
     pub(super) client_flags: u32,
+    pub(super) is_stale: bool,
+    pub(super) was_read: bool,
+}
+
+/// What of an entry changes without its value.
+struct Attributes {
+    expiry: u64,
+    is_stale: bool,
 }
 
 impl Shard {
@@ -58,12 +66,7 @@ impl Shard {
             let record = self.contents.record(found.cell);
             (record.expiry_or_never(), record.client_flags())
         });
-        let expiry = match expiry {
-            ExpiryChange::Keep => kept_expiry,
-            ExpiryChange::Clear => NEVER,
-            // The last instant there is stands for none.
-            ExpiryChange::At(at) => at.0.min(NEVER - 1),
-        };
+        let expiry = changed_expiry(expiry, kept_expiry);
         let client_flags = match client_flags {
             FlagsChange::Keep => kept_flags,
             FlagsChange::Set(flags) => flags,
@@ -76,8 +79,8 @@ impl Shard {
             return Ok(Applied { existed: found.is_some(), version: 0 });
         }
         let shape = Shape::of(key.bytes.len(), bytes.len(), expiry != NEVER, client_flags != 0);
-        let whole = Whole { key, shape, encoding, expiry, client_flags };
-        let logged_expiry = (expiry != NEVER).then_some(Millis(expiry));
+        let whole = Whole { key, shape, encoding, expiry, client_flags, is_stale: false, was_read: false };
+        let logged_expiry = logged_expiry(expiry);
         let body = Body::Put { db: key.db, key: key.bytes, value, expiry: logged_expiry, client_flags };
         match found {
             Some(found) if self.contents.slab.fits(found.cell, shape.cell_bytes()) => {
@@ -105,7 +108,8 @@ impl Shard {
         let logged = |base: u64| Body::Splice { db: key.db, key: key.bytes, base, offset: offset as u64, bytes };
         let Some(found) = self.contents.find_live(key, now) else {
             let shape = Shape::of(key.bytes.len(), end, false, false);
-            let whole = Whole { key, shape, encoding: Encoding::Spliced, expiry: NEVER, client_flags: 0 };
+            let (encoding, expiry) = (Encoding::Spliced, NEVER);
+            let whole = Whole { key, shape, encoding, expiry, client_flags: 0, is_stale: false, was_read: false };
             let cell = self.take_cell(shape.cell_bytes(), None, now)?;
             let value = &mut self.contents.slab.slice_mut(cell, shape.cell_bytes())[shape.value_offset()..];
             value[..offset].fill(0);
@@ -138,6 +142,7 @@ impl Shard {
                 self.contents.payload_bytes - shape.value_bytes as u64 + target.value_bytes as u64;
             let access = self.evictor.touched(header.access(), now);
             Header::new(target, Encoding::Spliced, found.id, version, access)
+                .with_stale(header.is_stale())
                 .with_late(header.late())
                 .with_mark(header.mark())
                 .write(self.contents.slab.slice_mut(found.cell, HEADER_BYTES));
@@ -145,7 +150,8 @@ impl Shard {
         }
         let target = Shape::of(key.bytes.len(), total, shape.has_expiry, shape.has_flags);
         let spare = if header.encoding() == Encoding::Spliced { total / SPARE_SHARE } else { 0 };
-        let whole = Whole { key, shape: target, encoding: Encoding::Spliced, expiry, client_flags };
+        let (encoding, is_stale) = (Encoding::Spliced, header.is_stale());
+        let whole = Whole { key, shape: target, encoding, expiry, client_flags, is_stale, was_read: false };
         let cell = self.take_cell(target.cell_bytes() + spare, Some(found), now)?;
         // Making room may have moved the entry, or evicted it: it is then as if that had come first.
         let Some(found) = self.contents.find(key) else {
@@ -184,7 +190,33 @@ impl Shard {
 
     pub(super) fn set_expiry(&mut self, key: Key<'_>, expiry: Option<Millis>, now: Millis) -> Result<Applied, Refusal> {
         let Some(found) = self.contents.find_live(key, now) else { return Ok(Applied::default()) };
-        let expiry = expiry.map_or(NEVER, |at| at.0.min(NEVER - 1));
+        let expiry = changed_expiry(expiry.map_or(ExpiryChange::Clear, ExpiryChange::At), NEVER);
+        let header = self.contents.header(found.cell);
+        let (base, logged) = (header.version(), logged_expiry(expiry));
+        let body = Body::SetExpiry { db: key.db, key: key.bytes, base, expiry: logged };
+        let attributes = Attributes { expiry, is_stale: header.is_stale() };
+        self.change_attributes(key, found, &attributes, &body, now)
+    }
+
+    pub(super) fn invalidate(&mut self, key: Key<'_>, expiry: ExpiryChange, now: Millis) -> Result<Applied, Refusal> {
+        let Some(found) = self.contents.find_live(key, now) else { return Ok(Applied::default()) };
+        let record = self.contents.record(found.cell);
+        let expiry = changed_expiry(expiry, record.expiry_or_never());
+        let (base, logged) = (record.header.version(), logged_expiry(expiry));
+        let body = Body::SetExpiry { db: key.db, key: key.bytes, base, expiry: logged };
+        self.change_attributes(key, found, &Attributes { expiry, is_stale: true }, &body, now)
+    }
+
+    /// Gives an entry other attributes, which `body` says to the log; a time that is over removes it.
+    fn change_attributes(
+        &mut self,
+        key: Key<'_>,
+        found: Found,
+        attributes: &Attributes,
+        body: &Body<'_>,
+        now: Millis,
+    ) -> Result<Applied, Refusal> {
+        let Attributes { expiry, is_stale } = *attributes;
         if expiry <= now.0 && !self.contents.journal.is_replaying() {
             self.delete_found(key, found)?;
             return Ok(Applied { existed: true, version: 0 });
@@ -192,20 +224,18 @@ impl Shard {
         self.contents.journal.promise(key.bytes.len(), 0)?;
         let record = self.contents.record(found.cell);
         let (header, shape) = (record.header, record.header.shape());
-        let logged_expiry = (expiry != NEVER).then_some(Millis(expiry));
-        let base = header.version();
-        let body = Body::SetExpiry { db: key.db, key: key.bytes, base, expiry: logged_expiry };
         if shape.has_expiry || expiry == NEVER {
-            self.write_expiry(found, expiry, &body, now);
+            self.write_attributes(found, attributes, body, now);
         } else {
-            let encoding = header.encoding();
+            let (encoding, client_flags) = (header.encoding(), record.client_flags());
             let target = Shape { has_expiry: true, ..shape };
-            let whole = Whole { key, shape: target, encoding, expiry, client_flags: record.client_flags() };
+            let was_read = header.was_read();
+            let whole = Whole { key, shape: target, encoding, expiry, client_flags, is_stale, was_read };
             if self.has_room(found.cell, target.cell_bytes()) {
                 self.contents.preserve(found);
                 let bytes = self.contents.slab.slice_mut(found.cell, target.cell_bytes());
                 bytes.copy_within(shape.value_offset()..shape.cell_bytes(), target.value_offset());
-                self.write_around(found, &whole, None, &body, now);
+                self.write_around(found, &whole, None, body, now);
             } else {
                 // A few bytes: not worth refusing an expiry that will free the whole entry.
                 let limit_bytes = self.options.memory_bytes_max;
@@ -213,7 +243,7 @@ impl Shard {
                     self.contents.slab.allocate(target.cell_bytes()).ok_or(Refusal::OutOfMemory { limit_bytes })?;
                 let source = (found.cell, shape.value_offset());
                 self.contents.slab.copy(source, (cell, target.value_offset()), shape.value_bytes);
-                self.write_new(cell, Some(found), &whole, &body, now);
+                self.write_new(cell, Some(found), &whole, body, now);
             }
         }
         Ok(Applied { existed: true, version: self.contents.journal.last.0 })
@@ -308,9 +338,9 @@ impl Shard {
             self.contents.databases.insert(id, hash, cell);
             self.evictor.inserted(cell, whole.key.hash, now)
         };
-        let Whole { key, shape, encoding, expiry, client_flags } = *whole;
+        let Whole { key, shape, encoding, expiry, client_flags, is_stale, was_read } = *whole;
         let bytes = self.contents.slab.slice_mut(cell, shape.value_offset());
-        Header::new(shape, encoding, id, version, access).write(bytes);
+        Header::new(shape, encoding, id, version, access).with_stale(is_stale).with_read(was_read).write(bytes);
         entry::write_fields(bytes, shape, expiry, client_flags);
         bytes[shape.key_offset()..].copy_from_slice(key.bytes);
         self.contents.payload_bytes += (shape.key_bytes + shape.value_bytes) as u64;
@@ -344,7 +374,7 @@ impl Shard {
         let version = self.contents.journal.note(body);
         let record = self.contents.record(found.cell);
         let (header, before) = (record.header, record.expiry_or_never());
-        let Whole { key, shape, encoding, expiry, client_flags } = *whole;
+        let Whole { key, shape, encoding, expiry, client_flags, is_stale, was_read } = *whole;
         let late = self.rearm(found.cell, header, before, expiry, now);
         if before != expiry {
             self.contents.databases.note_expiry(found.id, before, expiry);
@@ -358,7 +388,11 @@ impl Shard {
         if let Some(value) = value {
             bytes[shape.value_offset()..].copy_from_slice(value);
         }
-        Header::new(shape, encoding, found.id, version, access).with_late(late).write(bytes);
+        Header::new(shape, encoding, found.id, version, access)
+            .with_stale(is_stale)
+            .with_read(was_read)
+            .with_late(late)
+            .write(bytes);
         let payload = self.contents.payload_bytes - header.value_bytes() as u64;
         self.contents.payload_bytes = payload + shape.value_bytes as u64;
         if expiry != NEVER {
@@ -388,8 +422,9 @@ impl Shard {
         }
     }
 
-    /// Changes the expiry of an entry that has the field, or takes away the one it may have.
-    fn write_expiry(&mut self, found: Found, expiry: u64, body: &Body<'_>, now: Millis) {
+    /// Changes the attributes of an entry that has the field of the expiry, or is to have none.
+    fn write_attributes(&mut self, found: Found, attributes: &Attributes, body: &Body<'_>, now: Millis) {
+        let Attributes { expiry, is_stale } = *attributes;
         self.contents.preserve(found);
         let version = self.contents.journal.note(body);
         let record = self.contents.record(found.cell);
@@ -397,7 +432,7 @@ impl Shard {
         let late = self.rearm(found.cell, header, before, expiry, now);
         self.contents.databases.note_expiry(found.id, before, expiry);
         let bytes = self.contents.slab.slice_mut(found.cell, HEADER_BYTES + entry::EXPIRY_BYTES);
-        header.with_version(version).with_late(late).with_mark(false).write(bytes);
+        header.with_version(version).with_stale(is_stale).with_late(late).with_mark(false).write(bytes);
         if header.shape().has_expiry {
             entry::set_expiry_field(bytes, expiry);
         }
@@ -413,6 +448,23 @@ fn splice_into(value: &mut [u8], length: usize, offset: usize, bytes: &[u8]) {
         value[length..offset].fill(0);
     }
     value[offset..][..bytes.len()].copy_from_slice(bytes);
+}
+
+/// The expiry that comes of `kept` by `change`.
+#[inline]
+fn changed_expiry(change: ExpiryChange, kept: u64) -> u64 {
+    match change {
+        ExpiryChange::Keep => kept,
+        ExpiryChange::Clear => NEVER,
+        // The last instant there is stands for none.
+        ExpiryChange::At(at) => at.0.min(NEVER - 1),
+    }
+}
+
+/// An expiry as a record of the log has it.
+#[inline]
+fn logged_expiry(expiry: u64) -> Option<Millis> {
+    (expiry != NEVER).then_some(Millis(expiry))
 }
 
 fn check_lengths(key: Key<'_>, value_bytes: usize) -> Result<(), Refusal> {

@@ -127,7 +127,7 @@ impl Shard {
         let cell = self.contents.slab.allocate(shape.cell_bytes());
         let cell = cell.ok_or(ReplayFault::Refused(Refusal::OutOfMemory { limit_bytes: 0 }))?;
         self.contents.slab.slice_mut(cell, shape.cell_bytes())[shape.value_offset()..].copy_from_slice(bytes);
-        let whole = Whole { key, shape, encoding, expiry, client_flags };
+        let whole = Whole { key, shape, encoding, expiry, client_flags, is_stale: false, was_read: false };
         let last = self.contents.journal.last;
         self.contents.journal.last = Lsn(version - 1);
         // The body goes nowhere, since nothing is logged; it only takes the number.
