@@ -31,6 +31,8 @@ pub(crate) enum Effect<'a> {
         expiry: Option<Millis>,
         /// Its new client flags.
         client_flags: u32,
+        /// Whether the value is out of date from the beginning: a stale one keeps that mark when it is copied.
+        is_stale: bool,
     },
     /// Remove the key.
     Delete {
@@ -62,18 +64,24 @@ impl Effect<'_> {
 
     /// Bytes that its records may take in a log.
     fn log_bytes(&self) -> u64 {
-        match self {
-            Effect::Put { key, value, encoding: Encoding::Spliced, .. } => {
-                Log::record_bytes(key.len(), 0) + Log::record_bytes(key.len(), value.len())
-            }
+        let written = match self {
             Effect::Put { key, value, .. } => Log::record_bytes(key.len(), value.len()),
             Effect::Delete { key, .. } => Log::record_bytes(key.len(), 0),
+        };
+        written + self.further_changes() * Log::record_bytes(self.key().len(), 0)
+    }
+
+    /// Changes of the shard that it takes beside the first, none of which is longer than its key.
+    fn further_changes(&self) -> u64 {
+        match self {
+            Effect::Put { encoding, is_stale, .. } => u64::from(*encoding == Encoding::Spliced) + u64::from(*is_stale),
+            Effect::Delete { .. } => 0,
         }
     }
 
     /// Whether it takes more than one change of the shard.
     fn is_compound(&self) -> bool {
-        matches!(self, Effect::Put { encoding: Encoding::Spliced, .. })
+        self.further_changes() > 0
     }
 
     fn name<'k>(&'k self, shard: &Shard) -> Key<'k> {
@@ -85,7 +93,7 @@ impl Effect<'_> {
     /// Carries it out on `key`, which is its key.
     fn apply_to(&self, key: Key<'_>, shard: &mut Shard, now: Millis) -> Result<Applied, Refusal> {
         match self {
-            Effect::Put { value, encoding, expiry, client_flags, .. } => {
+            Effect::Put { value, encoding, expiry, client_flags, is_stale, .. } => {
                 let is_spliced = *encoding == Encoding::Spliced;
                 let put = Op::Put {
                     key,
@@ -93,12 +101,15 @@ impl Effect<'_> {
                     expiry: expiry.map_or(ExpiryChange::Clear, ExpiryChange::At),
                     client_flags: FlagsChange::Set(*client_flags),
                 };
-                let applied = shard.apply(put, now)?;
+                let mut applied = shard.apply(put, now)?;
+                let existed = applied.existed;
                 if is_spliced {
-                    let spliced = shard.apply(Op::Splice { key, offset: 0, bytes: value }, now)?;
-                    return Ok(Applied { existed: applied.existed, ..spliced });
+                    applied = shard.apply(Op::Splice { key, offset: 0, bytes: value }, now)?;
                 }
-                Ok(applied)
+                if *is_stale {
+                    applied = shard.apply(Op::Invalidate { key, expiry: ExpiryChange::Keep }, now)?;
+                }
+                Ok(Applied { existed, ..applied })
             }
             Effect::Delete { .. } => shard.apply(Op::Delete { key }, now),
         }

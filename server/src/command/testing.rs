@@ -19,7 +19,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use locksley_engine::{Db, Millis, Policy, Touch};
+use locksley_engine::{Db, ExpiryChange, Millis, Op, Policy, Touch};
 use locksley_wire::resp::{Protocol, Reply};
 
 use super::context::{Caller, Context};
@@ -128,6 +128,20 @@ impl Rig {
             Run::Container(_) => unreachable!("the table resolves containers"),
         }
         out
+    }
+
+    /// Declares the value of a key out of date.
+    pub(crate) fn invalidate(&mut self, db: u8, key: &str) {
+        let (owner, now) = (owner(key.as_bytes(), self.threads.len()), self.threads[0].now);
+        let shard = &mut self.threads[owner].shard;
+        let key = shard.key(Db(db), key.as_bytes());
+        shard.apply(Op::Invalidate { key, expiry: ExpiryChange::Keep }, now).expect("a small shard has room");
+    }
+
+    /// Whether the value of a key is out of date; nothing if there is none.
+    pub(crate) fn is_stale(&self, db: u8, key: &str) -> Option<bool> {
+        let shard = &self.threads[owner(key.as_bytes(), self.threads.len())].shard;
+        shard.peek(shard.key(Db(db), key.as_bytes()), self.threads[0].now).map(|entry| entry.is_stale)
     }
 
     fn caller(&mut self) -> Caller {

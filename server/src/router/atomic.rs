@@ -269,13 +269,14 @@ impl Atomics {
 /// The change without borrows, fit to travel.
 pub(crate) fn into_owned(effect: Effect<'_>) -> Effect<'static> {
     match effect {
-        Effect::Put { db, key, value, encoding, expiry, client_flags } => Effect::Put {
+        Effect::Put { db, key, value, encoding, expiry, client_flags, is_stale } => Effect::Put {
             db,
             key: Cow::Owned(key.into_owned()),
             value: Cow::Owned(value.into_owned()),
             encoding,
             expiry,
             client_flags,
+            is_stale,
         },
         Effect::Delete { db, key } => Effect::Delete { db, key: Cow::Owned(key.into_owned()) },
     }

@@ -71,7 +71,7 @@ fn decide<'a>(input: &DecideInput<'a, '_>, effects: &mut Effects<'a>, reply: &mu
         Effect::Delete { db, key }
     } else {
         let value = Cow::Owned(result);
-        Effect::Put { db, key, value, encoding: Encoding::Spliced, expiry: None, client_flags: 0 }
+        Effect::Put { db, key, value, encoding: Encoding::Spliced, expiry: None, client_flags: 0, is_stale: false }
     });
     Ok(())
 }

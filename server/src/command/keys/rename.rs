@@ -82,12 +82,38 @@ pub(super) fn put_entry<'a>(entry: &Entry<'_>, db: Db, key: &'a [u8]) -> Result<
         encoding: entry.encoding,
         expiry: entry.expiry,
         client_flags: entry.client_flags,
+        is_stale: entry.is_stale,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testing::check;
+    use crate::command::testing::{Rig, check};
+
+    #[test]
+    fn an_entry_out_of_date_stays_so_under_another_name() {
+        for shard_count in [1, 3] {
+            let mut rig = Rig::new(shard_count);
+            for (line, reply, (db, name)) in [
+                ("SET a v PX 100", "+OK", (0, "a")),
+                ("RENAME a b", "+OK", (0, "b")),
+                ("APPEND b w", ":2", (0, "b")),
+                ("COPY b c", ":1", (0, "c")),
+                ("COPY b b DB 5", ":1", (5, "b")),
+                ("MOVE c 2", ":1", (2, "c")),
+            ] {
+                assert_eq!(rig.reply(line), reply, "{line}");
+                if line.starts_with("SET") {
+                    rig.invalidate(db, name);
+                }
+                assert_eq!(rig.is_stale(db, name), Some(true), "{line}");
+            }
+            assert_eq!((rig.reply("PTTL b"), rig.reply("GET b")), (":100".to_owned(), "$2 vw".to_owned()));
+            rig.reply("SET fresh v");
+            rig.reply("COPY fresh b REPLACE");
+            assert_eq!(rig.is_stale(0, "b"), Some(false));
+        }
+    }
 
     #[test]
     fn an_entry_keeps_all_but_its_name() {

@@ -79,6 +79,7 @@ fn put_all<'a>(input: &DecideInput<'a, '_>, effects: &mut Effects<'a>) {
         encoding: Encoding::Bytes,
         expiry: None,
         client_flags: 0,
+        is_stale: false,
     }));
 }
 
