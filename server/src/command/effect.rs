@@ -102,6 +102,10 @@ impl Effect<'_> {
                     client_flags: FlagsChange::Set(*client_flags),
                 };
                 let mut applied = shard.apply(put, now)?;
+                if applied.version == 0 {
+                    // Its time is over since it was read: a splice would make an entry without end.
+                    return Ok(applied);
+                }
                 let existed = applied.existed;
                 if is_spliced {
                     applied = shard.apply(Op::Splice { key, offset: 0, bytes: value }, now)?;
@@ -152,4 +156,29 @@ fn apply_each(effects: &[Effect<'_>], shard: &mut Shard, now: Millis) -> Result<
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use locksley_engine::ShardOptions;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_whose_time_is_over_leaves_nothing() {
+        let mut shard = Shard::new(ShardOptions::default()).expect("a small shard");
+        let now = Millis(1_000);
+        for (encoding, is_stale) in [(Encoding::Bytes, true), (Encoding::Spliced, false), (Encoding::Spliced, true)] {
+            for (expiry, is_there) in [(now, false), (Millis(now.0 + 1), true)] {
+                let (key, value) = (Cow::Borrowed(&b"key"[..]), Cow::Borrowed(&b"value"[..]));
+                let expiry = Some(expiry);
+                let put = Effect::Put { db: Db(0), key, value, encoding, expiry, client_flags: 0, is_stale };
+                apply_all(&[put], &mut shard, now).expect("there is room");
+                let key = shard.key(Db(0), b"key");
+                let found = shard.peek(key, now).map(|entry| (entry.encoding, entry.expiry, entry.is_stale));
+                assert_eq!(found, is_there.then_some((encoding, expiry, is_stale)));
+                shard.apply(Op::Delete { key }, now).expect("there is room");
+            }
+        }
+    }
 }
