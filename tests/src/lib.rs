@@ -7,6 +7,8 @@
 //! - [`client`] sends bytes and reads [`reply`] trees, in RESP2 and RESP3,
 //! - [`pattern`] says what a reply has to look like, [`cases`] reads the files of `tests/conformance/`,
 //!   [`runner`] plays them against a server and [`record`] fills in what Debian's `redis-server` answers,
+//! - [`connection`] is a socket read by lines, [`memcached`] speaks and judges that protocol with Debian's
+//!   `memcached` as the model,
 //! - [`directory`] is where a server runs, [`mount`] a file system that fills up or loses its power,
 //! - [`ledger`] knows what a server acknowledged, [`workload`] are clients that change everything at random,
 //! - [`health`] compares a server before and after it was ill-treated,
@@ -16,10 +18,12 @@
 pub mod binary;
 pub mod cases;
 pub mod client;
+pub mod connection;
 pub mod directory;
 pub mod health;
 pub mod ledger;
 pub mod limits;
+pub mod memcached;
 pub mod mount;
 pub mod pattern;
 pub mod process;
