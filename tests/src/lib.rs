@@ -8,7 +8,7 @@
 //! - [`pattern`] says what a reply has to look like, [`cases`] reads the files of `tests/conformance/`,
 //!   [`runner`] plays them against a server and [`record`] fills in what Debian's `redis-server` answers,
 //! - [`connection`] is a socket read by lines, [`memcached`] speaks and judges that protocol with Debian's
-//!   `memcached` as the model,
+//!   `memcached` as the model, [`http`] speaks HTTP/1.1,
 //! - [`directory`] is where a server runs, [`mount`] a file system that fills up or loses its power,
 //! - [`ledger`] knows what a server acknowledged, [`workload`] are clients that change everything at random,
 //! - [`health`] compares a server before and after it was ill-treated,
@@ -21,6 +21,7 @@ pub mod client;
 pub mod connection;
 pub mod directory;
 pub mod health;
+pub mod http;
 pub mod ledger;
 pub mod limits;
 pub mod memcached;

@@ -18,7 +18,9 @@ use std::thread;
 use crate::binary::{self, Kind};
 use crate::client::Client;
 use crate::directory::Directory;
+use crate::http::HttpClient;
 use crate::limits::OUTPUT_LINES_SHOWN;
+use crate::memcached::MemcachedClient;
 use crate::process::signal;
 use crate::reply::Protocol;
 use crate::wait::{until, until_some};
@@ -333,6 +335,24 @@ impl Server {
             assert!(matches!(reply, crate::reply::Reply::Map(_)), "HELLO 3 answers {reply}");
         }
         client
+    }
+
+    /// Connects to its memcached door.
+    ///
+    /// # Panics
+    ///
+    /// If it takes no connection there.
+    pub fn connect_memcached(&self) -> MemcachedClient {
+        MemcachedClient::connect(self.memcached_address()).expect("the server takes memcached clients")
+    }
+
+    /// Connects to its HTTP door.
+    ///
+    /// # Panics
+    ///
+    /// If it takes no connection there.
+    pub fn connect_http(&self) -> HttpClient {
+        HttpClient::connect(self.http_address()).expect("the server takes HTTP clients")
     }
 
     /// Asserts that the process lives and answers a new client.
