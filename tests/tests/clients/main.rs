@@ -1,4 +1,5 @@
-//! Clients that people use, against a running server: the `redis` crate, redis-cli, redis-benchmark, redis-py.
+//! Clients that people use, against a running server: the `redis` and `memcache` crates, redis-cli, redis-benchmark,
+//! redis-py, memccapable, pymemcache.
 
 use std::process::{Command, Output, Stdio};
 
@@ -6,6 +7,8 @@ use locksley_tests::binary::{Kind, installed};
 use locksley_tests::server::{Launch, Server};
 
 mod cluster;
+mod memcached;
+mod python;
 mod redis_benchmark;
 mod redis_cli;
 mod redis_crate;

@@ -1,31 +1,7 @@
 //! redis-py: the programs of `tests/clients/`, in the environment that `scripts/test` makes.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
-use locksley_tests::binary::workspace;
-
+use crate::python::run_python as run;
 use crate::{shard_ports, start, start_cluster};
-
-/// The interpreter of the virtual environment.
-fn python() -> PathBuf {
-    let path = workspace().join("tests/.venv/bin/python");
-    assert!(path.is_file(), "{} is missing: scripts/test makes it", path.display());
-    path
-}
-
-fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new("timeout")
-        .arg("120")
-        .arg(python())
-        .arg(workspace().join("tests/clients").join(program))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("python runs");
-    let text = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{program} {arguments:?}\n{}", String::from_utf8_lossy(&text));
-}
 
 #[test]
 fn it_works_in_resp2() {
