@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use locksley_engine::disk::SegmentMemory;
-use locksley_engine::wal::{Body, Log, LogOptions, SEGMENT_HEADER_BYTES, Segment, SegmentHeader, SegmentReader};
+use locksley_engine::wal::{
+    Body, Log, LogOptions, SEGMENT_HEADER_BYTES, SEGMENT_VERSION, Segment, SegmentHeader, SegmentReader,
+};
 use locksley_engine::{Db, Lsn, Origin, Value};
 
 /// Bytes of frames, heads included.
@@ -159,6 +161,7 @@ fn read(criterion: &mut Criterion) {
 fn search(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("search a segment");
     let header = SegmentHeader {
+        version: SEGMENT_VERSION,
         origin: Origin { generation: 1, shard: 0, shard_count: 1 },
         needs_snapshot: false,
         sequence: 0,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use locksley_engine::snapshot::{FileHeader, Progress, SnapshotOptions, SnapshotReader, seal};
+use locksley_engine::snapshot::{FILE_VERSION, FileHeader, Progress, SnapshotOptions, SnapshotReader, seal};
 use locksley_engine::{Db, ExpiryChange, FlagsChange, Lsn, Millis, Op, Origin, Shard, ShardOptions, Value};
 
 const NOW: Millis = Millis(1_700_000_000_000);
@@ -64,7 +64,7 @@ fn take(shard: &mut Shard, file: Vec<u8>) -> Taken {
     taken.file.clear();
     let lsn = shard.begin_snapshot(SnapshotOptions { waiting_bytes_max: 64 << 20 });
     let origin = Origin { generation: 1, shard: 0, shard_count: 1 };
-    let header = FileHeader { origin, id: 1, lsn };
+    let header = FileHeader { version: FILE_VERSION, origin, id: 1, lsn };
     taken.file.extend_from_slice(header.to_bytes().as_slice());
     loop {
         let (start, start_busy) = (Instant::now(), busy());
@@ -113,7 +113,8 @@ fn restore(file: &[u8], seed: u64) -> (Duration, u64) {
 /// of its entry, so each writes a pre-image.
 fn overwrite(shard: &mut Shard, entries: u64, with_snapshot: bool) -> Duration {
     let value = [b'w'; VALUE_BYTES];
-    let header = FileHeader { origin: Origin { generation: 1, shard: 0, shard_count: 1 }, id: 2, lsn: Lsn(0) };
+    let origin = Origin { generation: 1, shard: 0, shard_count: 1 };
+    let header = FileHeader { version: FILE_VERSION, origin, id: 2, lsn: Lsn(0) };
     if with_snapshot {
         shard.begin_snapshot(SnapshotOptions { waiting_bytes_max: 64 << 20 });
     }

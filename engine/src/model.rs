@@ -89,7 +89,24 @@ struct Expected {
     spliced: bool,
     expiry: Option<u64>,
     client_flags: u32,
+    is_stale: bool,
+    was_read: bool,
     version: u64,
+}
+
+impl Expected {
+    /// What a splice of a missing key builds on.
+    fn nothing() -> Expected {
+        Expected {
+            value: Kept::Bytes(Vec::new()),
+            spliced: true,
+            expiry: None,
+            client_flags: 0,
+            is_stale: false,
+            was_read: false,
+            version: 0,
+        }
+    }
 }
 
 /// A scan that goes on while other things happen.
@@ -174,7 +191,7 @@ impl Model {
     /// When shard and model disagree.
     pub fn step(&mut self, choices: &mut impl Choices) {
         let db = Db(choices.draw(self.databases.len() as u64) as u8);
-        match choices.draw(108) {
+        match choices.draw(114) {
             0..=29 => self.put(db, choices),
             30..=39 => self.splice(db, choices),
             40..=49 => self.delete(db, choices),
@@ -192,7 +209,8 @@ impl Model {
             97 => self.rearrange(db, choices),
             98 => self.reconfigure(choices),
             99 => self.reserve(choices),
-            _ => self.snapshot(choices),
+            100..=107 => self.snapshot(choices),
+            _ => self.invalidate(db, choices),
         }
     }
 
@@ -234,11 +252,7 @@ impl Model {
     fn put(&mut self, db: Db, choices: &mut impl Choices) {
         let name = self.draw_key(choices);
         let value = self.draw_value(choices);
-        let expiry = match choices.draw(4) {
-            0 => ExpiryChange::Keep,
-            1 => ExpiryChange::At(self.draw_expiry(choices)),
-            _ => ExpiryChange::Clear,
-        };
+        let expiry = self.draw_expiry_change(choices);
         let client_flags = match choices.draw(4) {
             0 => FlagsChange::Set(choices.draw(1 << 32) as u32),
             1 => FlagsChange::Keep,
@@ -261,11 +275,7 @@ impl Model {
         let (used, limit) = (self.shard.memory().used, self.shard.options().memory_bytes_max);
         let allowed = used_before.max(limit) + GROWTH_BYTES_MAX;
         assert!(limit == 0 || used <= allowed, "{used} bytes are used, {used_before} before, of {limit}");
-        let expiry = match expiry {
-            ExpiryChange::Keep => before.as_ref().and_then(|before| before.expiry),
-            ExpiryChange::Clear => None,
-            ExpiryChange::At(at) => Some(at.0),
-        };
+        let expiry = changed_expiry(expiry, before.as_ref().and_then(|before| before.expiry));
         let client_flags = match client_flags {
             FlagsChange::Keep => before.as_ref().map_or(0, |before| before.client_flags),
             FlagsChange::Set(flags) => flags,
@@ -276,7 +286,8 @@ impl Model {
         } else {
             let value = canonical(value);
             let version = applied.version;
-            self.keep(db, name, Expected { value, spliced: false, expiry, client_flags, version });
+            let (is_stale, was_read) = (false, false);
+            self.keep(db, name, Expected { value, spliced: false, expiry, client_flags, is_stale, was_read, version });
         }
         self.verify(db, name);
     }
@@ -302,12 +313,13 @@ impl Model {
             // Evicted to make room for its own growth: the splice came after.
             assert!(before.is_none() || self.is_limited, "splice says whether the key was there");
             self.missing_count += u64::from(before.is_some());
-            Expected { value: Kept::Bytes(Vec::new()), spliced: true, expiry: None, client_flags: 0, version: 0 }
+            Expected::nothing()
         };
         let mut value = text(&base.value);
         value.resize(value.len().max(offset + count), 0);
         value[offset..][..count].copy_from_slice(&bytes);
-        self.keep(db, &name, Expected { value: Kept::Bytes(value), spliced: true, version: applied.version, ..base });
+        let (value, version) = (Kept::Bytes(value), applied.version);
+        self.keep(db, &name, Expected { value, spliced: true, was_read: false, version, ..base });
         self.verify(db, &name);
     }
 
@@ -349,6 +361,30 @@ impl Model {
         self.verify(db, &name);
     }
 
+    fn invalidate(&mut self, db: Db, choices: &mut impl Choices) {
+        let name = self.draw_key(choices);
+        let change = self.draw_expiry_change(choices);
+        let before = self.reconcile(db, &name);
+        let key = self.shard.key(db, &name);
+        let applied = self
+            .shard
+            .apply(Op::Invalidate { key, expiry: change }, Millis(self.now))
+            .expect("there is always that much memory");
+        let Some(before) = before else {
+            assert_eq!(applied, Applied::default());
+            return;
+        };
+        assert!(applied.existed);
+        let expiry = changed_expiry(change, before.expiry);
+        if expiry.is_some_and(|at| at <= self.now) {
+            assert_eq!(applied.version, 0);
+            self.forget(db, &name);
+        } else {
+            self.keep(db, &name, Expected { expiry, is_stale: true, version: applied.version, ..before });
+        }
+        self.verify(db, &name);
+    }
+
     fn get(&mut self, db: Db, choices: &mut impl Choices) {
         let name = self.draw_key(choices);
         let touch = [Touch::Count, Touch::CountOnly, Touch::Leave][choices.draw(3) as usize];
@@ -364,6 +400,11 @@ impl Model {
             _ => panic!("get and peek disagree on {name:?}"),
         }
         let is_hit = entry.is_some();
+        if touch == Touch::Count
+            && let Some(kept) = self.databases[usize::from(db.0)].get_mut(&name).filter(|_| is_hit)
+        {
+            kept.was_read = true;
+        }
         let after = self.shard.stats();
         let counted = u64::from(touch != Touch::Leave);
         assert_eq!(after.hits - before.hits, counted * u64::from(is_hit));
@@ -582,6 +623,14 @@ impl Model {
         }
     }
 
+    fn draw_expiry_change(&self, choices: &mut impl Choices) -> ExpiryChange {
+        match choices.draw(4) {
+            0 => ExpiryChange::Keep,
+            1 => ExpiryChange::At(self.draw_expiry(choices)),
+            _ => ExpiryChange::Clear,
+        }
+    }
+
     fn draw_expiry(&self, choices: &mut impl Choices) -> Millis {
         Millis(match choices.draw(8) {
             0 => self.now.saturating_sub(choices.draw(3)),
@@ -618,6 +667,15 @@ fn value_bytes(value: &Kept) -> usize {
     }
 }
 
+/// The expiry that comes of `before` by `change`.
+fn changed_expiry(change: ExpiryChange, before: Option<u64>) -> Option<u64> {
+    match change {
+        ExpiryChange::Keep => before,
+        ExpiryChange::Clear => None,
+        ExpiryChange::At(at) => Some(at.0),
+    }
+}
+
 /// The value as a shard keeps it.
 fn canonical(value: &Kept) -> Kept {
     let Kept::Bytes(bytes) = value else { return value.clone() };
@@ -651,6 +709,7 @@ fn compare(entry: &Entry<'_>, expected: &Expected, now: u64) {
     assert_eq!(entry.encoding, encoding);
     assert_eq!(entry.expiry.map(|at| at.0), expected.expiry.map(|at| at.min(u64::MAX - 1)), "{:?}", entry.key);
     assert_eq!(entry.client_flags, expected.client_flags);
+    assert_eq!((entry.is_stale, entry.was_read), (expected.is_stale, expected.was_read), "{:?}", entry.key);
     assert_eq!(entry.version, expected.version);
     assert!(entry.memory_bytes >= entry.key.len() + value_bytes(&expected.value) + 16);
 }

@@ -36,7 +36,7 @@ mod reader;
 mod sweep;
 mod walk;
 
-pub use block::{BLOCK_BYTES_TARGET, Block, FileHeader, Footer, seal};
+pub use block::{BLOCK_BYTES_TARGET, Block, FILE_VERSION, FileHeader, Footer, seal};
 pub use buffer::Buffer;
 pub use fault::SnapshotFault;
 pub use item::Item;

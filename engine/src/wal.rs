@@ -33,4 +33,6 @@ pub use log::{Finished, Log, LogOptions, Segment};
 pub use reader::{SegmentReader, Stop};
 pub use record::{Body, Record, Removal, end_frame};
 pub use search::Beyond;
-pub use segment::{HeaderFault, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES, SegmentHeader};
+pub use segment::{
+    HeaderFault, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES, SEGMENT_VERSION, SegmentHeader,
+};

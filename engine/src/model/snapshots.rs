@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Choices, Kept, Model};
-use crate::snapshot::{Block, FileHeader, Footer, Progress, SnapshotOptions, SnapshotReader, seal};
+use crate::snapshot::{Block, FILE_VERSION, FileHeader, Footer, Progress, SnapshotOptions, SnapshotReader, seal};
 use crate::{Db, Encoding, Entry, Lsn, Millis, Origin, Shard, ShardOptions, Value};
 
 const ORIGIN: Origin = Origin { generation: 1, shard: 0, shard_count: 1 };
@@ -18,6 +18,7 @@ struct Then {
     encoding: Encoding,
     expiry: Option<Millis>,
     client_flags: u32,
+    is_stale: bool,
     version: u64,
 }
 
@@ -73,7 +74,7 @@ impl Model {
         let waiting_bytes_max = [0, 1 << 20, usize::MAX, usize::MAX][choices.draw(4) as usize];
         let lsn = self.shard.begin_snapshot(SnapshotOptions { waiting_bytes_max });
         assert!(lsn >= Lsn(self.version), "all changes so far are of the instant");
-        let header = FileHeader { origin: ORIGIN, id: 1 + choices.draw(1 << 40), lsn };
+        let header = FileHeader { version: FILE_VERSION, origin: ORIGIN, id: 1 + choices.draw(1 << 40), lsn };
         let file = header.to_bytes().as_slice().to_vec();
         self.taken = Some(Taken { header, expected, file, block_count: 0, waiting_bytes_max, was_flushed: false });
     }
@@ -114,6 +115,7 @@ impl Taken {
                 encoding: item.encoding,
                 expiry: item.expiry,
                 client_flags: item.client_flags,
+                is_stale: item.is_stale,
                 version: item.version,
             };
             assert!(found == then, "{:?} of {:?} is as it was", item.key, item.db);
@@ -144,8 +146,8 @@ fn entries(shard: &Shard, database_count: usize) -> Databases {
 }
 
 fn then(entry: &Entry<'_>) -> Then {
-    let Entry { value, encoding, expiry, client_flags, version, .. } = *entry;
-    Then { value: kept(value), encoding, expiry, client_flags, version }
+    let Entry { value, encoding, expiry, client_flags, is_stale, version, .. } = *entry;
+    Then { value: kept(value), encoding, expiry, client_flags, is_stale, version }
 }
 
 fn kept(value: Value<'_>) -> Kept {

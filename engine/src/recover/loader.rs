@@ -349,7 +349,7 @@ fn apply(shard: &mut Shard, record: &Record<'_>, filter: Filter, repair: bool) -
         Body::Flush { db } if !filter.is_whole() => flush(shard, record.lsn, db, filter),
         Body::Swap { first, second } if !filter.is_whole() => swap(shard, record.lsn, first, second, filter),
         Body::Put { key, .. } | Body::Delete { key, .. } if !filter.takes(key) => Ok(()),
-        Body::Splice { db, key, .. } | Body::SetExpiry { db, key, .. } => {
+        Body::Splice { db, key, .. } | Body::SetExpiry { db, key, .. } | Body::Invalidate { db, key, .. } => {
             if !filter.takes(key) {
                 return Ok(());
             }
@@ -374,6 +374,7 @@ struct Kept {
     encoding: Encoding,
     expiry: Option<Millis>,
     client_flags: u32,
+    is_stale: bool,
     version: u64,
 }
 
@@ -388,8 +389,8 @@ impl Kept {
             Value::Bytes(bytes) => KeptValue::Bytes(bytes.to_vec()),
             Value::Integer(integer) => KeptValue::Integer(integer),
         };
-        let Entry { encoding, expiry, client_flags, version, .. } = *entry;
-        Kept { key: entry.key.to_vec(), value, encoding, expiry, client_flags, version }
+        let Entry { encoding, expiry, client_flags, is_stale, version, .. } = *entry;
+        Kept { key: entry.key.to_vec(), value, encoding, expiry, client_flags, is_stale, version }
     }
 
     fn item(&self, db: Db) -> Item<'_> {
@@ -397,8 +398,8 @@ impl Kept {
             KeptValue::Bytes(bytes) => Value::Bytes(bytes),
             KeptValue::Integer(integer) => Value::Integer(*integer),
         };
-        let Kept { encoding, expiry, client_flags, version, .. } = *self;
-        Item { db, key: &self.key, value, encoding, expiry, client_flags, version }
+        let Kept { encoding, expiry, client_flags, is_stale, version, .. } = *self;
+        Item { db, key: &self.key, value, encoding, expiry, client_flags, is_stale, version }
     }
 }
 

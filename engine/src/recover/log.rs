@@ -23,7 +23,9 @@ use crate::recover::directory::{LOGS, SNAPSHOTS, generation_path};
 use crate::recover::fault::{Fault, disk_fault};
 use crate::recover::plan::{LogFiles, Plan, SegmentFile};
 use crate::shard::ReplayFault;
-use crate::wal::{Beyond, Body, Record, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentReader, Stop, end_frame};
+use crate::wal::{
+    Beyond, Body, Record, SEGMENT_HEADER_BYTES, SEGMENT_VERSION, SegmentHeader, SegmentReader, Stop, end_frame,
+};
 
 /// Where a log of the plan ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -342,8 +344,9 @@ impl<D: Disk> LogReader<D> {
 
     /// What the head of a segment must say, as far as reading it needs.
     fn header(&self, index: usize) -> SegmentHeader {
-        let SegmentFile { sequence, first_lsn, bytes, .. } = &self.files.segments[index];
+        let SegmentFile { version, sequence, first_lsn, bytes, .. } = &self.files.segments[index];
         SegmentHeader {
+            version: *version,
             origin: self.files.origin,
             needs_snapshot: false,
             sequence: *sequence,
@@ -388,8 +391,9 @@ fn beginning<D: Disk>(disk: &D, files: &LogFiles, from: Option<Lsn>) -> Result<(
 /// Whether the record `lsn` begins in `segment`, and does not only go on in it.
 fn begins<D: Disk>(disk: &D, origin: Origin, segment: &SegmentFile, lsn: Lsn) -> Result<bool, Fault> {
     let view = disk.view(&segment.path).map_err(|error| disk_fault(&segment.path, error))?;
-    let SegmentFile { sequence, bytes, .. } = *segment;
-    let header = SegmentHeader { origin, needs_snapshot: false, sequence, first_lsn: lsn, segment_bytes: bytes };
+    let SegmentFile { version, sequence, bytes, .. } = *segment;
+    let header =
+        SegmentHeader { version, origin, needs_snapshot: false, sequence, first_lsn: lsn, segment_bytes: bytes };
     let mut reader = SegmentReader::new(view.as_ref(), &header, lsn, Vec::new());
     let is_whole = reader.next().is_some();
     Ok(is_whole || !reader.into_carried().is_empty())
@@ -440,6 +444,7 @@ pub fn end_log<D: Disk>(disk: &D, end: &LogEnd) -> io::Result<()> {
         let mut bytes = end.offset;
         if !end.is_ended {
             let header = SegmentHeader {
+                version: SEGMENT_VERSION,
                 origin: end.origin,
                 needs_snapshot: false,
                 sequence: *sequence,

@@ -12,7 +12,7 @@ use crate::recover::directory::{
     LOGS, SNAPSHOTS, generation_of, generation_path, segment_of, snapshot_file_path, snapshot_of, snapshot_path,
 };
 use crate::snapshot::{FileHeader, SnapshotFault};
-use crate::wal::{HeaderFault, SegmentHeader};
+use crate::wal::{HeaderFault, SEGMENT_VERSION, SegmentHeader};
 
 /// What a disk writes whole or not at all, in bytes: a head is shorter.
 const SECTOR_BYTES: usize = 512;
@@ -84,6 +84,8 @@ pub struct LogFiles {
 pub struct SegmentFile {
     /// Where it is.
     pub path: String,
+    /// Its format version; the newest if its head is none.
+    pub version: u32,
     /// Its number within the log.
     pub sequence: u64,
     /// The number of its first record, if its head is one.
@@ -249,8 +251,9 @@ fn generation_files<D: Disk>(disk: &D, generation: u64) -> Result<GenerationFile
             shard_count = shard_count.max(header.origin.shard_count);
             needs_snapshot |= header.needs_snapshot;
         }
+        let version = header.map_or(SEGMENT_VERSION, |header| header.version);
         let first_lsn = header.map(|header| header.first_lsn);
-        found.push((shard, SegmentFile { path, sequence, first_lsn, is_head_damaged, bytes: entry.bytes }));
+        found.push((shard, SegmentFile { path, version, sequence, first_lsn, is_head_damaged, bytes: entry.bytes }));
     }
     // Where no head says it, the names have to: they are of prepared files, of every shard.
     let shard_count = shard_count.max(found.iter().map(|(shard, _)| shard + 1).max().unwrap_or(0));

@@ -52,7 +52,7 @@ fn state(shard: &Shard) -> State {
         let mut from = Some(0);
         while let Some(hash) = from {
             from = shard.scan(Db(db), hash, 1_000, NOW, |entry| {
-                let rest = format!("{:?} {:?} {}", entry.value, entry.expiry, entry.client_flags);
+                let rest = format!("{:?} {:?} {} {}", entry.value, entry.expiry, entry.client_flags, entry.is_stale);
                 state.insert((db, entry.key.to_vec()), (entry.version, rest));
             });
         }
@@ -96,6 +96,7 @@ impl Life {
         let ops = match number % 7 {
             0 => vec![Op::Delete { key }],
             1 => vec![Op::Splice { key, offset: 3, bytes: &bytes[..5] }],
+            5 => vec![Op::Invalidate { key, expiry: ExpiryChange::At(Millis(number << 33)) }],
             2 => vec![put(Value::Integer(-9), ExpiryChange::At(Millis(1 << 40)))],
             3 => vec![
                 put(Value::Bytes(&bytes), ExpiryChange::Clear),

@@ -108,7 +108,7 @@ impl Shard {
     /// When the shard is not being filled.
     pub fn restore(&mut self, item: &Item<'_>) -> Result<(), ReplayFault> {
         let now = self.replay_time();
-        let Item { db, key, value, encoding, expiry, client_flags, version } = *item;
+        let Item { db, key, value, encoding, expiry, client_flags, is_stale, version } = *item;
         let key = self.key(db, key);
         if self.contents.find(key).is_some() {
             return Err(ReplayFault::Order { lsn: Lsn(version) });
@@ -127,7 +127,7 @@ impl Shard {
         let cell = self.contents.slab.allocate(shape.cell_bytes());
         let cell = cell.ok_or(ReplayFault::Refused(Refusal::OutOfMemory { limit_bytes: 0 }))?;
         self.contents.slab.slice_mut(cell, shape.cell_bytes())[shape.value_offset()..].copy_from_slice(bytes);
-        let whole = Whole { key, shape, encoding, expiry, client_flags, is_stale: false, was_read: false };
+        let whole = Whole { key, shape, encoding, expiry, client_flags, is_stale, was_read: false };
         let last = self.contents.journal.last;
         self.contents.journal.last = Lsn(version - 1);
         // The body goes nowhere, since nothing is logged; it only takes the number.
@@ -180,7 +180,7 @@ impl Shard {
             }
             Body::Splice { db, key, base, offset, bytes } => {
                 if base == 0 {
-                    self.remove_stale(db, key, now)?;
+                    self.remove_leftover(db, key, now)?;
                 }
                 self.check_base(db, key, base)?;
                 Op::Splice { key: self.key(db, key), offset: offset as usize, bytes }
@@ -190,6 +190,11 @@ impl Shard {
                 self.check_base(db, key, base)?;
                 Op::SetExpiry { key: self.key(db, key), expiry }
             }
+            Body::Invalidate { db, key, base, expiry } => {
+                self.check_base(db, key, base)?;
+                let expiry = expiry.map_or(ExpiryChange::Clear, ExpiryChange::At);
+                Op::Invalidate { key: self.key(db, key), expiry }
+            }
             Body::Flush { db } => Op::Flush { db },
             Body::Swap { first, second } => Op::Swap { first, second },
             Body::Commit | Body::Mark { .. } | Body::End => return Ok(()),
@@ -198,7 +203,7 @@ impl Shard {
     }
 
     /// Removes the entry of `key`, if there is one: it went without a record when the log was full.
-    fn remove_stale(&mut self, db: Db, key: &[u8], now: Millis) -> Result<(), ReplayFault> {
+    fn remove_leftover(&mut self, db: Db, key: &[u8], now: Millis) -> Result<(), ReplayFault> {
         let key = self.key(db, key);
         if self.contents.find(key).is_some() {
             let last = self.contents.journal.last;

@@ -8,8 +8,9 @@
 //! byte 0           8         12      16           24    32    40      42            44            4096
 //!      ┌───────────┬─────────┬───────┬────────────┬─────┬─────┬───────┬─────────────┬─────────────┐
 //!      │ LKSYSNP\n │ version │ crc32 │ generation │ id  │ lsn │ shard │ shard_count │ zeros       │
-//!      │           │ u32 = 1 │ u32   │ u64        │ u64 │ u64 │ u16   │ u16         │             │
+//!      │           │ u32     │ u32   │ u64        │ u64 │ u64 │ u16   │ u16         │             │
 //!      └───────────┴─────────┴───────┴────────────┴─────┴─────┴───────┴─────────────┴─────────────┘
+//! version  2; in version 1, items had a flag less
 //! crc32    over the page but these four bytes; the first 16 bytes mean the same in every version
 //!
 //! block
@@ -39,8 +40,9 @@ pub(crate) const BLOCK_HEAD_BYTES: usize = 32;
 /// Bytes of a file's head and of its foot.
 pub(crate) const PAGE_BYTES: usize = OUTPUT_BLOCK_BYTES;
 
-/// The format that this program writes.
-const VERSION: u32 = 1;
+/// The format version that this program writes; it reads this one and all before.
+pub const FILE_VERSION: u32 = 2;
+
 const MAGIC: [u8; 8] = *b"LKSYSNP\n";
 const KIND_BLOCK: u32 = u32::from_le_bytes(*b"BLCK");
 const KIND_FOOT: u32 = u32::from_le_bytes(*b"FOOT");
@@ -52,6 +54,8 @@ const _: () = assert!(BLOCK_BYTES_TARGET.is_multiple_of(OUTPUT_BLOCK_BYTES));
 /// What the head of a snapshot file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileHeader {
+    /// Its format version: [`FILE_VERSION`] in what is written now.
+    pub version: u32,
     /// Whose entries: the generation in which it was taken, and the shard.
     pub origin: Origin,
     /// The snapshot's number, the same in all shards' files.
@@ -98,10 +102,14 @@ pub(crate) enum Part<'a> {
 
 impl FileHeader {
     /// The head as it is written, 4 KiB.
+    ///
+    /// # Panics
+    /// When there is no such version.
     pub fn to_bytes(&self) -> Buffer {
+        assert!((1..=FILE_VERSION).contains(&self.version), "a format has a version");
         let mut buffer = Buffer::new(PAGE_BYTES);
         buffer.push(&MAGIC);
-        buffer.push(&VERSION.to_le_bytes());
+        buffer.push(&self.version.to_le_bytes());
         buffer.push(&[0; 4]);
         buffer.push(&self.origin.generation.to_le_bytes());
         buffer.push(&self.id.to_le_bytes());
@@ -123,16 +131,16 @@ impl FileHeader {
         if page[..8] != MAGIC || u32_at(page, 12) != head_checksum(page) {
             return Err(SnapshotFault::Head);
         }
-        let found = u32_at(page, 8);
-        if found != VERSION {
-            return Err(SnapshotFault::Version { found });
+        let version = u32_at(page, 8);
+        if !(1..=FILE_VERSION).contains(&version) {
+            return Err(SnapshotFault::Version { found: version });
         }
         let [shard, shard_count] = [u16_at(page, 40), u16_at(page, 42)];
         if shard >= shard_count {
             return Err(SnapshotFault::Head);
         }
         let origin = Origin { generation: u64_at(page, 16), shard, shard_count };
-        Ok(FileHeader { origin, id: u64_at(page, 24), lsn: Lsn(u64_at(page, 32)) })
+        Ok(FileHeader { version, origin, id: u64_at(page, 24), lsn: Lsn(u64_at(page, 32)) })
     }
 
     /// What the checksums of the blocks begin with.

@@ -8,6 +8,7 @@
 //!      └───────────┴─────────────┴─────────┴────┴───────┴──────────┴──────┴──────────────┴─────────┴─────┴───────┴─────────┘
 //!                                                                                        if EXPIRY
 //! flags     bit 0 EXPIRY: that field is there, milliseconds since the epoch; without it the key begins at 24
+//!           bit 1 STALE: the value was declared out of date; from format version 2 on
 //! encoding  0 an i64 (8 value bytes); 1 bytes that are not the decimal form of one, written whole; 2 bytes that were
 //!           changed in place since
 //! ```
@@ -31,6 +32,8 @@ const EXPIRY_BYTES: usize = 8;
 pub(crate) const ITEM_UNIT_BYTES: usize = 8;
 /// The flag of the expiry field.
 const EXPIRY: u8 = 1;
+/// The flag of a value out of date.
+const STALE: u8 = 1 << 1;
 
 const _: () = assert!(HEAD_BYTES.is_multiple_of(ITEM_UNIT_BYTES));
 const _: () = assert!(VALUE_BYTES_MAX <= u32::MAX as usize && DATABASE_COUNT_MAX <= u8::MAX as usize);
@@ -50,8 +53,15 @@ pub struct Item<'a> {
     pub expiry: Option<Millis>,
     /// Its client flags.
     pub client_flags: u32,
+    /// Whether the value was declared out of date.
+    pub is_stale: bool,
     /// The number of its last change.
     pub version: u64,
+}
+
+/// The flags of items in a file of a format version.
+pub(crate) fn known_flags(version: u32) -> u8 {
+    if version == 1 { EXPIRY } else { EXPIRY | STALE }
 }
 
 /// Bytes that the item of an entry takes.
@@ -76,7 +86,8 @@ pub(crate) fn write(buffer: &mut Buffer, db: Db, record: &Record<'_>) {
     head[0..4].copy_from_slice(&(header.key_bytes() as u32).to_le_bytes());
     head[4..8].copy_from_slice(&(header.value_bytes() as u32).to_le_bytes());
     head[8..16].copy_from_slice(&header.version().to_le_bytes());
-    head[16..20].copy_from_slice(&[db.0, if expires { EXPIRY } else { 0 }, encoding, 0]);
+    let flags = (u8::from(expires) * EXPIRY) | (u8::from(header.is_stale()) * STALE);
+    head[16..20].copy_from_slice(&[db.0, flags, encoding, 0]);
     head[20..24].copy_from_slice(&record.client_flags().to_le_bytes());
     head[24..32].copy_from_slice(&expiry.to_le_bytes());
     buffer.push(if expires { &head } else { &head[..HEAD_BYTES] });
@@ -85,15 +96,15 @@ pub(crate) fn write(buffer: &mut Buffer, db: Db, record: &Record<'_>) {
 }
 
 /// The item at the beginning of `payload`, and what follows it; `None` if that is no item of a snapshot whose
-/// instant is `lsn`.
+/// instant is `lsn` and whose items have `known_flags`.
 #[inline]
-pub(crate) fn read(payload: &[u8], lsn: Lsn) -> Option<(Item<'_>, &[u8])> {
+pub(crate) fn read(payload: &[u8], lsn: Lsn, known_flags: u8) -> Option<(Item<'_>, &[u8])> {
     let (head, fields) = payload.split_first_chunk::<HEAD_BYTES>()?;
     let word = |offset: usize| u32::from_le_bytes([head[offset], head[offset + 1], head[offset + 2], head[offset + 3]]);
     let (key_bytes, value_bytes, client_flags) = (word(0) as usize, word(4) as usize, word(20));
     let version = u64::from(word(8)) | u64::from(word(12)) << 32;
     let [db, flags, encoding, zero] = [head[16], head[17], head[18], head[19]];
-    let is_known = usize::from(db) < DATABASE_COUNT_MAX && flags & !EXPIRY == 0 && zero == 0;
+    let is_known = usize::from(db) < DATABASE_COUNT_MAX && flags & !known_flags == 0 && zero == 0;
     let is_bounded = key_bytes <= KEY_BYTES_MAX && value_bytes <= VALUE_BYTES_MAX;
     if !is_known || !is_bounded || version == 0 || version > lsn.0.min(VERSION_MAX) {
         return None;
@@ -121,5 +132,6 @@ pub(crate) fn read(payload: &[u8], lsn: Lsn) -> Option<(Item<'_>, &[u8])> {
         2 => (Encoding::Spliced, Value::Bytes(value)),
         _ => return None,
     };
-    Some((Item { db: Db(db), key, value, encoding, expiry, client_flags, version }, rest))
+    let (db, is_stale) = (Db(db), flags & STALE != 0);
+    Some((Item { db, key, value, encoding, expiry, client_flags, is_stale, version }, rest))
 }

@@ -48,6 +48,8 @@ pub struct SnapshotReader<'a> {
     file: &'a [u8],
     header: FileHeader,
     seed: u32,
+    /// The flags that items of its version have.
+    known_flags: u8,
     /// Where the next part begins.
     offset: usize,
     /// The number that it has.
@@ -74,6 +76,7 @@ impl<'a> SnapshotReader<'a> {
             file,
             header,
             seed: header.seed(),
+            known_flags: item::known_flags(header.version),
             offset: PAGE_BYTES,
             number: 0,
             item_count: 0,
@@ -125,7 +128,8 @@ impl<'a> SnapshotReader<'a> {
                 self.fault = Some(fault);
             }
         }
-        let Some((item, rest)) = item::read(self.payload, self.header.lsn) else { return Err(self.item_fault()) };
+        let found = item::read(self.payload, self.header.lsn, self.known_flags);
+        let Some((item, rest)) = found else { return Err(self.item_fault()) };
         self.items_left -= 1;
         self.payload = rest;
         if self.items_left == 0 && !rest.is_empty() {

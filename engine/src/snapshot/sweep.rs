@@ -2,15 +2,15 @@
 
 use crate::lsn::{Lsn, Origin};
 use crate::snapshot::{
-    Block, FileHeader, Footer, Item, Progress, SnapshotFault, SnapshotOptions, SnapshotReader, seal,
+    Block, FILE_VERSION, FileHeader, Footer, Item, Progress, SnapshotFault, SnapshotOptions, SnapshotReader, seal,
 };
 use crate::{Db, ExpiryChange, FlagsChange, Millis, Op, Shard, ShardOptions, Value};
 
 const PAGE: usize = 4096;
 const SECTOR: usize = 512;
 const NOW: Millis = Millis(1_700_000_000_000);
-const HEADER: FileHeader =
-    FileHeader { origin: Origin { generation: 3, shard: 1, shard_count: 4 }, id: 7, lsn: Lsn(1_000) };
+const ORIGIN: Origin = Origin { generation: 3, shard: 1, shard_count: 4 };
+const HEADER: FileHeader = FileHeader { version: FILE_VERSION, origin: ORIGIN, id: 7, lsn: Lsn(1_000) };
 
 /// A block of a few entries, one of each sort; `number` tells them apart.
 fn block(number: u64) -> Block {
@@ -28,6 +28,7 @@ fn block(number: u64) -> Block {
     put(15, "", Value::Bytes(b"LKSYSNP\nBLCKFOOT"), ExpiryChange::Clear, 0);
     let key = shard.key(Db(1), b"spliced");
     shard.apply(Op::Splice { key, offset: 3, bytes: b"tail" }, NOW).unwrap();
+    shard.apply(Op::Invalidate { key, expiry: ExpiryChange::Keep }, NOW).unwrap();
     shard.begin_snapshot(SnapshotOptions { waiting_bytes_max: 0 });
     while shard.step_snapshot(1000) == Progress::Walking {}
     let mut block = shard.take_block().expect("there are entries");
@@ -110,11 +111,21 @@ fn a_file_gives_back_what_was_written() {
     let expected = (Db(15), Value::Bytes(b""), Some(Millis(NOW.0 + 1)), u32::MAX);
     assert_eq!((both.db, both.value, both.expiry, both.client_flags), expected);
     assert!(items.iter().any(|item| item.value == Value::Integer(-2) && item.key == b"number:0"));
+    assert!(items.iter().all(|item| item.is_stale == (item.key == b"spliced")));
     let mut reader = SnapshotReader::new(&file).unwrap();
     assert_eq!(reader.header(), HEADER);
     while reader.next().unwrap().is_some() {}
     assert_eq!(reader.footer(), Some(Footer { block_count: 3, item_count: 18 }));
     assert_eq!(reader.offset(), file.len() as u64);
+}
+
+#[test]
+fn an_older_version_has_no_flag_for_what_came_later() {
+    let file = file(&FileHeader { version: 1, ..HEADER }, 2);
+    let (items, fault) = read(&file);
+    assert_eq!(fault, Some(SnapshotFault::Item { offset: PAGE as u64 }));
+    assert!(items.len() < 6 && items.iter().all(|item| !item.is_stale && item.key != b"spliced"));
+    assert_eq!(repair(&file).len(), 2 * items.len());
 }
 
 #[test]
@@ -185,6 +196,7 @@ fn blocks_of_another_file_are_detected() {
     let whole = file(&HEADER, 3);
     let origin = HEADER.origin;
     let others = [
+        FileHeader { version: 1, ..HEADER },
         FileHeader { id: 8, ..HEADER },
         FileHeader { lsn: Lsn(1_001), ..HEADER },
         FileHeader { origin: Origin { shard: 2, ..origin }, ..HEADER },
@@ -227,7 +239,7 @@ fn faults_say_what_and_where() {
     assert_eq!(read(&whole[..4 * PAGE]).1, Some(SnapshotFault::Foot { offset: 4 * PAGE as u64 }));
     assert_eq!(read(b"REDIS0011").1, Some(SnapshotFault::Head));
     let mut later = whole.clone();
-    later[8] = 2;
+    later[8] = 3;
     let crc32 = {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&later[..12]);
@@ -235,7 +247,7 @@ fn faults_say_what_and_where() {
         hasher.finalize()
     };
     later[12..16].copy_from_slice(&crc32.to_le_bytes());
-    assert_eq!(read(&later).1, Some(SnapshotFault::Version { found: 2 }));
+    assert_eq!(read(&later).1, Some(SnapshotFault::Version { found: 3 }));
 }
 
 #[test]
@@ -286,7 +298,7 @@ fn items_that_make_no_sense_are_faults_of_their_block() {
         ("version 0", &[(8, 0)]),
         ("a version after the instant", &[(9, 4)]),
         ("database 16", &[(16, 16)]),
-        ("an unknown flag", &[(17, 2)]),
+        ("an unknown flag", &[(17, 4)]),
         ("an unknown encoding", &[(18, 3)]),
         ("a reserved byte", &[(19, 1)]),
     ] {

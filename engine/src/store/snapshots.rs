@@ -21,7 +21,7 @@ use std::io;
 use crate::disk::{Disk, Output};
 use crate::lsn::{Lsn, Origin};
 use crate::recover::{snapshot_file_path, snapshot_path, snapshot_temporary_path};
-use crate::snapshot::{Block, FileHeader, Footer, seal};
+use crate::snapshot::{Block, FILE_VERSION, FileHeader, Footer, seal};
 
 /// The directory of all snapshots.
 const DIRECTORY: &str = "snapshots";
@@ -100,7 +100,7 @@ impl<D: Disk> SnapshotStore<D> {
         assert_eq!(usize::from(origin.shard_count), writer.files.len(), "a snapshot is of one number of shards");
         let file = &mut writer.files[usize::from(origin.shard)];
         assert!(matches!(file, ShardFile::Missing), "a file is begun once");
-        let header = FileHeader { origin, id: writer.id, lsn };
+        let header = FileHeader { version: FILE_VERSION, origin, id: writer.id, lsn };
         let mut output = self.disk.create(&snapshot_file_path(&writer.directory, origin.shard))?;
         let head = header.to_bytes();
         output.write(head.as_slice())?;

@@ -45,6 +45,12 @@ pub(super) mod kind {
     pub(in crate::wal) const MARK: u8 = 8;
     pub(in crate::wal) const END: u8 = 9;
     pub(in crate::wal) const CONTINUATION: u8 = 10;
+    pub(in crate::wal) const INVALIDATE: u8 = 11;
+}
+
+/// The highest kind in segments of a format version.
+pub(super) fn kind_max(version: u32) -> u8 {
+    if version == 1 { kind::CONTINUATION } else { kind::INVALIDATE }
 }
 
 /// Flags of frames.
@@ -123,14 +129,14 @@ impl Head {
         let Head { lsn, kind, flags, db, other, number } = *self;
         let known_flags = match kind {
             kind::PUT => flag::GROUPED | flag::MORE | flag::EXPIRY | flag::CLIENT_FLAGS | flag::INTEGER,
-            kind::SET_EXPIRY => flag::GROUPED | flag::MORE | flag::EXPIRY,
+            kind::SET_EXPIRY | kind::INVALIDATE => flag::GROUPED | flag::MORE | flag::EXPIRY,
             kind::SPLICE | kind::DELETE => flag::GROUPED | flag::MORE,
             kind::CONTINUATION => flag::MORE,
             _ => flag::GROUPED,
         };
         let is_database = usize::from(db) < DATABASE_COUNT_MAX;
         let is_whole_kind = match kind {
-            kind::PUT | kind::SPLICE | kind::SET_EXPIRY => {
+            kind::PUT | kind::SPLICE | kind::SET_EXPIRY | kind::INVALIDATE => {
                 is_database && other == 0 && number as usize <= KEY_BYTES_MAX
             }
             kind::DELETE => is_database && other <= REMOVAL_MAX && number as usize <= KEY_BYTES_MAX,
@@ -254,12 +260,14 @@ mod tests {
     fn a_head_that_makes_no_sense_is_no_frame() {
         let check = |head: Head, is_plausible: bool| assert_eq!(head.is_plausible(), is_plausible, "{head:?}");
         for kind in 0..=u8::MAX {
-            check(head(kind), (kind::PUT..=kind::CONTINUATION).contains(&kind));
+            check(head(kind), (kind::PUT..=kind::INVALIDATE).contains(&kind));
         }
         let all = flag::GROUPED | flag::MORE | flag::EXPIRY | flag::CLIENT_FLAGS | flag::INTEGER;
         check(Head { flags: all, ..head(kind::PUT) }, true);
         check(Head { flags: all + 32, ..head(kind::PUT) }, false);
         check(Head { flags: flag::EXPIRY, ..head(kind::SPLICE) }, false);
+        check(Head { flags: flag::GROUPED | flag::MORE | flag::EXPIRY, ..head(kind::INVALIDATE) }, true);
+        check(Head { flags: flag::CLIENT_FLAGS, ..head(kind::INVALIDATE) }, false);
         check(Head { flags: flag::GROUPED, ..head(kind::CONTINUATION) }, false);
         check(Head { flags: flag::MORE, ..head(kind::MARK) }, false);
         check(Head { db: 15, ..head(kind::PUT) }, true);

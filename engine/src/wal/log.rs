@@ -27,7 +27,7 @@ use crate::disk::SegmentMemory;
 use crate::lsn::{Lsn, Origin};
 use crate::wal::frame::{self, FRAME_ALIGN, FRAME_BYTES_MAX, FRAME_HEAD_BYTES, Head, flag, kind, padded};
 use crate::wal::record::{Body, FIELD_BYTES_MAX, Parts};
-use crate::wal::segment::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::wal::segment::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES, SEGMENT_VERSION, SegmentHeader};
 
 /// A frame may be as long as this share of its segment.
 const FRAME_SHARE: usize = 4;
@@ -286,7 +286,8 @@ impl Log {
         }
         let mut segment = self.prepared.pop_front().expect("whoever appends has asked for room");
         let LogOptions { origin, needs_snapshot, segment_bytes, .. } = self.options;
-        let header = SegmentHeader { origin, needs_snapshot, sequence: segment.sequence, first_lsn, segment_bytes };
+        let (version, sequence) = (SEGMENT_VERSION, segment.sequence);
+        let header = SegmentHeader { version, origin, needs_snapshot, sequence, first_lsn, segment_bytes };
         header.write(segment.memory.bytes_mut());
         self.current = Some(Current { segment, seed: header.seed(), offset: SEGMENT_HEADER_BYTES });
     }

@@ -43,6 +43,8 @@ pub enum Stop {
 pub struct SegmentReader<'a> {
     segment: &'a [u8],
     seed: u32,
+    /// The highest kind of frame that the segment may have.
+    kind_max: u8,
     /// Where the next frame is.
     position: usize,
     /// Where the next record begins; it is `position` but within a record of several frames.
@@ -78,6 +80,7 @@ impl<'a> SegmentReader<'a> {
         SegmentReader {
             segment,
             seed: header.seed(),
+            kind_max: frame::kind_max(header.version),
             position: SEGMENT_HEADER_BYTES,
             record_start: SEGMENT_HEADER_BYTES,
             expected,
@@ -164,7 +167,7 @@ impl<'a> SegmentReader<'a> {
     /// Takes an intact frame, if it is one that may come now.
     fn accept<'frame>(&mut self, frame: &Frame<'frame>) -> Option<Taken<'frame>> {
         let Frame { head, bytes, .. } = *frame;
-        if head.lsn != self.expected {
+        if head.lsn != self.expected || head.kind > self.kind_max {
             return None;
         }
         let contents = &bytes[FRAME_HEAD_BYTES..];
@@ -310,6 +313,34 @@ mod tests {
         }
         let mut reader = SegmentReader::resume(&segments[0], &header, SEGMENT_BYTES + 8, Lsn(5));
         assert!(reader.next().is_none() && reader.beyond() == Beyond::default());
+    }
+
+    #[test]
+    fn a_kind_that_came_later_is_no_record_of_an_older_version() {
+        for key_bytes in [3, 10_000] {
+            let mut log = Log::new(options(5));
+            prepare(&mut log, 2);
+            log.append(Lsn(5), false, &Body::Commit);
+            let key = vec![b'k'; key_bytes];
+            log.append(Lsn(6), false, &Body::Invalidate { db: Db(0), key: &key, base: 5, expiry: None });
+            let segments = image(log);
+            for (version, expected) in [(1, Lsn(6)), (2, Lsn(7))] {
+                let mut carried = Vec::new();
+                let mut next = Lsn(5);
+                for segment in &segments {
+                    let header = SegmentHeader { version, ..header(segment) };
+                    let mut reader = SegmentReader::new(segment, &header, next, carried);
+                    numbers(&mut reader);
+                    next = reader.expected();
+                    if version == 1 {
+                        assert_eq!(reader.stop(), Stop::Broken { offset: reader.offset() });
+                        break;
+                    }
+                    carried = reader.into_carried();
+                }
+                assert_eq!(next, expected, "version {version}");
+            }
+        }
     }
 
     #[test]

@@ -25,7 +25,10 @@
 //!  8 Mark          durable lsn u64
 //!  9 End           the log ends here, by intent
 //! 10 Continuation                                                    more of the record's contents
+//! 11 Invalidate    base u64, expiry u64 if EXPIRY (else it has none)          which
 //! ```
+//!
+//! Kind 11 is in segments of format version 2.
 //!
 //! All numbers are little-endian; what a kind has no use for is 0. `base` is the version (the number of the last
 //! change) that the entry had before, 0 if there was no entry: a replay that finds another one does not fit the log.
@@ -99,6 +102,17 @@ pub enum Body<'a> {
         /// The version the entry had before.
         base: u64,
         /// The new expiry, or none.
+        expiry: Option<Millis>,
+    },
+    /// The value of an existing key was declared out of date, and its expiry may have changed.
+    Invalidate {
+        /// In which database.
+        db: Db,
+        /// The key.
+        key: &'a [u8],
+        /// The version the entry had before.
+        base: u64,
+        /// The expiry it has now, or none.
         expiry: Option<Millis>,
     },
     /// One database is empty, or all are.
@@ -212,11 +226,11 @@ impl<'a> Parts<'a> {
             }
             Body::SetExpiry { db, key, base, expiry } => {
                 parts.name(kind::SET_EXPIRY, db, key);
-                parts.push(base.to_le_bytes());
-                if let Some(at) = expiry {
-                    parts.flags |= flag::EXPIRY;
-                    parts.push(at.0.to_le_bytes());
-                }
+                parts.push_attributes(base, expiry);
+            }
+            Body::Invalidate { db, key, base, expiry } => {
+                parts.name(kind::INVALIDATE, db, key);
+                parts.push_attributes(base, expiry);
             }
             Body::Flush { db: None } => (parts.kind, parts.db) = (kind::FLUSH, DB_ALL),
             Body::Flush { db: Some(db) } => parts.name(kind::FLUSH, db, &[]),
@@ -246,6 +260,16 @@ impl<'a> Parts<'a> {
     fn push<const BYTES: usize>(&mut self, field: [u8; BYTES]) {
         self.fields[self.field_bytes..self.field_bytes + BYTES].copy_from_slice(&field);
         self.field_bytes += BYTES;
+    }
+
+    /// The fields of a change that leaves the value as it is.
+    #[inline]
+    fn push_attributes(&mut self, base: u64, expiry: Option<Millis>) {
+        self.push(base.to_le_bytes());
+        if let Some(at) = expiry {
+            self.flags |= flag::EXPIRY;
+            self.push(at.0.to_le_bytes());
+        }
     }
 
     /// The head of the record's first frame.
@@ -316,13 +340,17 @@ pub(super) fn parse(head: Head, contents: &[u8]) -> Option<Record<'_>> {
             Body::Splice { db, key, base, offset, bytes }
         }
         kind::DELETE => Body::Delete { db, key: fields.only(number)?, removal: Removal::from_byte(other)? },
-        kind::SET_EXPIRY => {
+        kind::SET_EXPIRY | kind::INVALIDATE => {
             let base = fields.u64()?;
             let expiry = if has(flag::EXPIRY) { Some(Millis(fields.u64()?)) } else { None };
             if base > VERSION_MAX {
                 return None;
             }
-            Body::SetExpiry { db, key: fields.only(number)?, base, expiry }
+            let key = fields.only(number)?;
+            match kind {
+                kind::SET_EXPIRY => Body::SetExpiry { db, key, base, expiry },
+                _ => Body::Invalidate { db, key, base, expiry },
+            }
         }
         kind::MARK => {
             let durable = Lsn(fields.u64()?);

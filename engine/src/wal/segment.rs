@@ -15,7 +15,8 @@
 //! generation, shard or sequence than its name says, was prepared and never used: at most its zeros, which replace
 //! an earlier use of the file, did not reach the disk before a power cut.
 //!
-//! Magic, version and checksum keep their places in every version of the format.
+//! Magic, version and checksum keep their places in every version of the format. Version 2 has records of one more
+//! kind than version 1, and is the same in all else.
 
 use crate::entry::VERSION_MAX;
 use crate::lsn::{Lsn, Origin};
@@ -27,10 +28,11 @@ pub const SEGMENT_BYTES_MIN: u64 = 16 * 1024;
 /// Longest segment there can be, in bytes.
 pub const SEGMENT_BYTES_MAX: u64 = 1 << 32;
 
+/// The format version that this program writes; it reads this one and all before.
+pub const SEGMENT_VERSION: u32 = 2;
+
 /// What segments begin with.
 const MAGIC: [u8; 8] = *b"LKSYWAL\n";
-/// The format that this program writes and reads.
-const VERSION: u32 = 1;
 /// Bytes of the head that are used.
 const USED_BYTES: usize = 64;
 /// Bytes behind the head that must be zeros too, if a head of zeros is to mean that the segment was never used.
@@ -47,6 +49,8 @@ const _: () = assert!(SEGMENT_BYTES_MIN.is_multiple_of(SEGMENT_HEADER_BYTES as u
 /// What the head of a segment says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
+    /// Its format version: [`SEGMENT_VERSION`] in what is written now.
+    pub version: u32,
     /// Whose log it is.
     pub origin: Origin,
     /// Whether the generation is of use only with a snapshot of its own.
@@ -93,12 +97,13 @@ impl SegmentHeader {
     /// Writes the head to the beginning of `segment`.
     ///
     /// # Panics
-    /// When the segment is shorter than a head.
+    /// When the segment is shorter than a head, or of a version that there is not.
     pub fn write(&self, segment: &mut [u8]) {
+        assert!((1..=SEGMENT_VERSION).contains(&self.version), "a format has a version");
         assert!(self.origin.shard < self.origin.shard_count, "a shard is one of its server's");
         let mut head = [0; USED_BYTES];
         head[..8].copy_from_slice(&MAGIC);
-        head[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        head[8..12].copy_from_slice(&self.version.to_le_bytes());
         head[16..24].copy_from_slice(&self.origin.generation.to_le_bytes());
         head[24..26].copy_from_slice(&self.origin.shard.to_le_bytes());
         head[26..28].copy_from_slice(&self.origin.shard_count.to_le_bytes());
@@ -129,11 +134,12 @@ impl SegmentHeader {
             return Err(HeaderFault::Damaged);
         }
         let version = u32_at(head, 8);
-        if version != VERSION {
+        if !(1..=SEGMENT_VERSION).contains(&version) {
             return Err(HeaderFault::Version { found: version });
         }
         let flags = u32_at(head, 28);
         let header = SegmentHeader {
+            version,
             origin: Origin {
                 generation: u64_at(head, ORIGIN_OFFSET),
                 shard: u16::from_le_bytes([head[24], head[25]]),
@@ -181,6 +187,7 @@ mod tests {
 
     fn header() -> SegmentHeader {
         SegmentHeader {
+            version: SEGMENT_VERSION,
             origin: Origin { generation: 7, shard: 2, shard_count: 3 },
             needs_snapshot: true,
             sequence: 41,
@@ -211,6 +218,9 @@ mod tests {
         let mut segment = vec![0xaa; SEGMENT_HEADER_BYTES];
         plain.write(&mut segment);
         assert_eq!(SegmentHeader::read(&segment), Ok(plain));
+        let older = SegmentHeader { version: 1, ..header() };
+        older.write(&mut segment);
+        assert_eq!(SegmentHeader::read(&segment), Ok(older));
     }
 
     #[test]
@@ -223,7 +233,8 @@ mod tests {
         check(&vec![0; SEGMENT_BYTES_MIN as usize], HeaderFault::Unused);
         check(&trace, HeaderFault::Damaged);
         check(&vec![0xff; SEGMENT_BYTES_MIN as usize], HeaderFault::Damaged);
-        check(&forged(8, &[2, 0, 0, 0]), HeaderFault::Version { found: 2 });
+        check(&forged(8, &[3, 0, 0, 0]), HeaderFault::Version { found: 3 });
+        check(&forged(8, &[0, 0, 0, 0]), HeaderFault::Version { found: 0 });
         check(&forged(0, b"NOTMINE\n"), HeaderFault::Damaged);
         check(&forged(24, &[3, 0]), HeaderFault::Damaged);
         check(&forged(28, &[2, 0, 0, 0]), HeaderFault::Damaged);

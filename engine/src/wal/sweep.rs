@@ -12,7 +12,7 @@ use crate::lsn::{Lsn, Origin};
 use crate::time::Millis;
 use crate::wal::record::Parts;
 use crate::wal::tests::{SEGMENT_BYTES, image, options, prepare};
-use crate::wal::{Body, Log, LogOptions, Record, Removal, SegmentHeader, SegmentReader, Stop};
+use crate::wal::{Body, Log, LogOptions, Record, Removal, SEGMENT_VERSION, SegmentHeader, SegmentReader, Stop};
 
 const PAGE_BYTES: usize = 4096;
 const SECTOR_BYTES: usize = 512;
@@ -61,7 +61,8 @@ fn sample(options: LogOptions, fill: u8) -> Sample {
             6 => Body::Delete { db, key, removal: Removal::Evicted },
             7 => Body::SetExpiry { db, key, base: 3, expiry: Some(Millis(99)) },
             8 => Body::Put { db, key, value: Value::Integer(-5), expiry: Some(Millis(1)), client_flags: 0 },
-            _ => Body::Commit,
+            _ if count % 20 == 9 => Body::Commit,
+            _ => Body::Invalidate { db, key, base: 3, expiry: None },
         };
         let mut append = |body: Body<'_>, log: &mut Log| {
             let lsn = log.last_lsn().next();
@@ -117,8 +118,9 @@ fn read(segments: &[Vec<u8>], options: LogOptions, records: &[Vec<u8>], context:
     for (index, segment) in segments.iter().enumerate() {
         let LogOptions { origin, segment_bytes, .. } = options;
         // What the name of the file says.
+        let (version, sequence) = (SEGMENT_VERSION, index as u64);
         let implied =
-            SegmentHeader { origin, needs_snapshot: false, sequence: index as u64, first_lsn: expected, segment_bytes };
+            SegmentHeader { version, origin, needs_snapshot: false, sequence, first_lsn: expected, segment_bytes };
         let header = SegmentHeader::read(segment);
         let is_used = header.is_ok_and(|header| header.origin == origin && header.sequence == index as u64);
         if stop.is_some() || !is_used {

@@ -92,7 +92,7 @@ impl Random {
 /// A record of any kind over `key` and `bytes`.
 pub(super) fn body<'a>(random: &mut Random, last_lsn: Lsn, key: &'a [u8], bytes: &'a [u8]) -> Body<'a> {
     let db = Db(random.below(16) as u8);
-    match random.below(12) {
+    match random.below(13) {
         0..4 => {
             let value = match random.below(3) {
                 0 => Value::Integer(random.below(u64::MAX).cast_signed()),
@@ -107,6 +107,7 @@ pub(super) fn body<'a>(random: &mut Random, last_lsn: Lsn, key: &'a [u8], bytes:
             Body::Delete { db, key, removal }
         }
         6 => Body::SetExpiry { db, key, base: random.below(1 << 47), expiry: random.expiry() },
+        11 => Body::Invalidate { db, key, base: random.below(1 << 47), expiry: random.expiry() },
         7 => Body::Flush { db: Some(db) },
         8 => Body::Flush { db: None },
         9 => Body::Swap { first: db, second: Db(random.below(16) as u8) },

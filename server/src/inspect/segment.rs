@@ -11,14 +11,16 @@ use super::text::{attributes, count, date, shortened, value};
 use super::{Out, Verdict};
 
 /// The words for the kinds of records, in the order of [`kind`].
-const KINDS: [&str; 9] = ["put", "splice", "delete", "expire", "flush", "swap", "commit", "mark", "end"];
+const KINDS: [&str; 10] = ["put", "splice", "delete", "expire", "stale", "flush", "swap", "commit", "mark", "end"];
 
 /// Where a record with a key is, and the key.
 pub(super) fn key<'a>(body: &Body<'a>) -> Option<&'a [u8]> {
     match *body {
-        Body::Put { key, .. } | Body::Splice { key, .. } | Body::Delete { key, .. } | Body::SetExpiry { key, .. } => {
-            Some(key)
-        }
+        Body::Put { key, .. }
+        | Body::Splice { key, .. }
+        | Body::Delete { key, .. }
+        | Body::SetExpiry { key, .. }
+        | Body::Invalidate { key, .. } => Some(key),
         _ => None,
     }
 }
@@ -29,11 +31,12 @@ fn kind(body: &Body<'_>) -> usize {
         Body::Splice { .. } => 1,
         Body::Delete { .. } => 2,
         Body::SetExpiry { .. } => 3,
-        Body::Flush { .. } => 4,
-        Body::Swap { .. } => 5,
-        Body::Commit => 6,
-        Body::Mark { .. } => 7,
-        Body::End => 8,
+        Body::Invalidate { .. } => 4,
+        Body::Flush { .. } => 5,
+        Body::Swap { .. } => 6,
+        Body::Commit => 7,
+        Body::Mark { .. } => 8,
+        Body::End => 9,
     }
 }
 
@@ -46,7 +49,7 @@ pub(super) fn show(name: &str, bytes: &[u8], filter: &Filter, out: Out<'_>) -> i
         Ok(header) => header,
         Err(fault) => return show_fault(name, bytes, fault, out),
     };
-    let SegmentHeader { origin, needs_snapshot, sequence, first_lsn, segment_bytes } = header;
+    let SegmentHeader { origin, needs_snapshot, sequence, first_lsn, segment_bytes, .. } = header;
     let needs_snapshot = if needs_snapshot { ", of use only with a snapshot of this generation" } else { "" };
     writeln!(
         out,
@@ -147,6 +150,9 @@ fn describe(record: &Record<'_>, bytes_max: usize) -> String {
             let expiry = expiry.map_or_else(|| "never".to_owned(), date);
             format!("{} {expiry}, of version {base}", named(db, key))
         }
+        Body::Invalidate { db, key, base, expiry } => {
+            format!("{}{}, of version {base}", named(db, key), attributes(expiry, 0))
+        }
         Body::Flush { db: Some(db) } => format!("db {}", db.0),
         Body::Flush { db: None } => "all".to_owned(),
         Body::Swap { first, second } => format!("db {} and {}", first.0, second.0),
@@ -171,9 +177,10 @@ mod tests {
         4728           4  splice db 0 "long" at 2 "yy", of version 3
         4776           5  expire db 0 "user:1" 2023-11-14 22:16:40.000 UTC, of version 1
         4824           6  delete db 0 "user:2"
-        4856           7  mark   durable up to 6
-  7 records, numbers 1 to 7, 3 put, 1 splice, 1 delete, 1 expire, 1 mark
-  ends at offset 4888, zeros follow
+        4856           7  stale  db 0 "long", expires 2023-11-14 22:18:20.000 UTC, of version 4
+        4904           8  mark   durable up to 7
+  8 records, numbers 1 to 8, 3 put, 1 splice, 1 delete, 1 expire, 1 stale, 1 mark
+  ends at offset 4936, zeros follow
 "#;
 
     #[test]
@@ -190,14 +197,14 @@ mod tests {
         bytes[4_830] ^= 1;
         let (text, verdict) = shown(show, &bytes, &everything());
         assert_eq!(verdict, Verdict::Damaged);
-        let sentence = "  offset 4824: no record of number 6; 1 intact record behind it, which say that the log was \
-                        durable up to number 6: this is damage\n";
+        let sentence = "  offset 4824: no record of number 6; 2 intact records behind it, which say that the log was \
+                        durable up to number 7: this is damage\n";
         assert!(text.ends_with(sentence), "{text}");
         let mut bytes = segment();
-        bytes[4_860] ^= 1;
+        bytes[4_908] ^= 1;
         let (text, verdict) = shown(show, &bytes, &everything());
         assert_eq!(verdict, Verdict::Good);
-        assert!(text.contains("offset 4856: no record of number 7; no intact record is behind it"), "{text}");
+        assert!(text.contains("offset 4904: no record of number 8; no intact record is behind it"), "{text}");
     }
 
     #[test]

@@ -54,9 +54,10 @@ pub(super) fn show(name: &str, bytes: &[u8], filter: &Filter, out: Out<'_>) -> i
                 }
                 if shown < filter.count_max && filter.takes(Some(item.key)) {
                     shown += 1;
+                    let stale = if item.is_stale { ", stale" } else { "" };
                     writeln!(
                         out,
-                        "{:>12}  {:>10}  db {} {} = {}{}",
+                        "{:>12}  {:>10}  db {} {} = {}{}{stale}",
                         "",
                         item.version,
                         item.db.0,
@@ -95,10 +96,12 @@ mod tests {
         let (text, verdict) = shown(show, &snapshot(), &everything());
         assert_eq!(verdict, Verdict::Good);
         let lines: Vec<&str> = text.lines().collect();
-        let head = "a/file: snapshot 3 of shard 0 of 1, generation 5, 12288 bytes, with changes up to number 7";
+        let head = "a/file: snapshot 3 of shard 0 of 1, generation 5, 12288 bytes, with changes up to number 8";
         assert_eq!((lines[0], lines[1]), (head, "        4096  block 0, 4096 bytes, 2 entries"));
         let user = "                       5  db 0 \"user:1\" = \"a \\\"quoted\\\" value\", expires 2023-11-14 22:16:40.000 UTC";
         assert!(lines[2..4].contains(&user), "{text}");
+        let long = ["long", "... (500 bytes), expires 2023-11-14 22:18:20.000 UTC, stale"];
+        assert!(lines[2..4].iter().any(|line| long.iter().all(|part| line.contains(part))), "{text}");
         assert_eq!(lines[4], "  2 entries in 1 block");
         let filter = Filter { count_max: 0, ..everything() };
         assert_eq!(shown(show, &snapshot(), &filter).0.lines().count(), 2);

@@ -1,7 +1,7 @@
 //! The bytes of a segment and of a snapshot file of one small shard, for the tests of the tools.
 
 use locksley_engine::disk::SegmentMemory;
-use locksley_engine::snapshot::{FileHeader, Progress, SnapshotOptions, seal};
+use locksley_engine::snapshot::{FILE_VERSION, FileHeader, Progress, SnapshotOptions, seal};
 use locksley_engine::wal::{Log, LogOptions, Segment};
 use locksley_engine::{Db, ExpiryChange, FlagsChange, Lsn, Millis, Op, Origin, Shard, ShardOptions, Value};
 
@@ -22,7 +22,7 @@ impl SegmentMemory for Memory {
     }
 }
 
-/// A shard with a few entries, whose log has records 1 to 7, durable up to 6.
+/// A shard with a few entries, whose log has records 1 to 8, durable up to 7.
 fn shard() -> Shard {
     let mut shard = Shard::new(ShardOptions::default()).expect("a small shard");
     let options = LogOptions { origin: ORIGIN, needs_snapshot: false, segment_bytes: SEGMENT_BYTES, first_lsn: Lsn(1) };
@@ -43,7 +43,10 @@ fn shard() -> Shard {
     shard.apply(Op::SetExpiry { key, expiry: Some(Millis(1_700_000_200_000)) }, NOW).expect("there is room");
     let key = shard.key(Db(0), b"user:2");
     shard.apply(Op::Delete { key }, NOW).expect("there is room");
-    shard.mark(Lsn(6));
+    let key = shard.key(Db(0), b"long");
+    let expiry = ExpiryChange::At(Millis(1_700_000_300_000));
+    shard.apply(Op::Invalidate { key, expiry }, NOW).expect("there is room");
+    shard.mark(Lsn(7));
     shard
 }
 
@@ -58,7 +61,7 @@ pub(super) fn segment() -> Vec<u8> {
 pub(super) fn snapshot() -> Vec<u8> {
     let mut shard = shard();
     let lsn = shard.begin_snapshot(SnapshotOptions { waiting_bytes_max: 1 << 20 });
-    let header = FileHeader { origin: ORIGIN, id: 3, lsn };
+    let header = FileHeader { version: FILE_VERSION, origin: ORIGIN, id: 3, lsn };
     let mut bytes = header.to_bytes().as_slice().to_vec();
     let footer = loop {
         match shard.step_snapshot(1_000) {

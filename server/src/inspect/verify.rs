@@ -296,15 +296,15 @@ mod tests {
         let (text, verdict) = check("log", &[log()]);
         assert_eq!(
             text,
-            "wal/0000000000000005, shard 0 of 1: good, 1 segment, 7 records to replay, to number 7\n\
-             A start would load no snapshot, replay 7 records and begin generation 0000000000000006.\n"
+            "wal/0000000000000005, shard 0 of 1: good, 1 segment, 8 records to replay, to number 8\n\
+             A start would load no snapshot, replay 8 records and begin generation 0000000000000006.\n"
         );
         assert_eq!(verdict, Verdict::Good);
         let (text, verdict) = check("both", &[log(), shot()]);
         assert_eq!(
             text,
             "snapshots/0000000000000003/0000.snap: good, 2 entries in 1 block\n\
-             wal/0000000000000005, shard 0 of 1: good, 1 segment, 0 records to replay, to number 7\n\
+             wal/0000000000000005, shard 0 of 1: good, 1 segment, 0 records to replay, to number 8\n\
              A start would load the snapshot snapshots/0000000000000003, replay 0 records and begin generation \
              0000000000000006.\n"
         );
@@ -313,9 +313,9 @@ mod tests {
 
     #[test]
     fn a_torn_tail_is_no_damage() {
-        let (text, verdict) = check("tail", &[flipped(log(), 4_860)]);
+        let (text, verdict) = check("tail", &[flipped(log(), 4_908)]);
         assert!(
-            text.contains("It would cut off wal/0000000000000005/0000-0000000000.wal, offset 4856: 25 bytes"),
+            text.contains("It would cut off wal/0000000000000005/0000-0000000000.wal, offset 4904: 25 bytes"),
             "{text}"
         );
         assert_eq!(verdict, Verdict::Good);

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use locksley_engine::disk::SegmentMemory;
 use locksley_engine::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use locksley_engine::wal::{
-    Body, Log, LogOptions, Record, Removal, SEGMENT_HEADER_BYTES, Segment, SegmentHeader, SegmentReader, Stop,
+    Body, Log, LogOptions, Record, Removal, SEGMENT_HEADER_BYTES, SEGMENT_VERSION, Segment, SegmentHeader, SegmentReader, Stop,
 };
 use locksley_engine::{Db, Lsn, Millis, Origin, Value};
 
@@ -54,7 +54,7 @@ impl SegmentMemory for Memory {
 fn header(sequence: u64, first_lsn: u64) -> SegmentHeader {
     let origin = Origin { generation: 3, shard: 0, shard_count: 1 };
     let segment_bytes = SEGMENT_BYTES as u64;
-    SegmentHeader { origin, needs_snapshot: false, sequence, first_lsn: Lsn(first_lsn), segment_bytes }
+    SegmentHeader { version: SEGMENT_VERSION, origin, needs_snapshot: false, sequence, first_lsn: Lsn(first_lsn), segment_bytes }
 }
 
 /// Appends what the steps say until the segments are full; returns these, and the records.
@@ -71,7 +71,7 @@ fn write(steps: &[Step]) -> (Vec<Vec<u8>>, Vec<String>) {
         let (db, key) = (Db(step.db % DATABASE_COUNT_MAX as u8), &key[..]);
         let expiry = step.has_expiry.then_some(Millis(step.number));
         let base = step.number % 1_000;
-        let body = match step.kind % 9 {
+        let body = match step.kind % 10 {
             0 => Body::Put { db, key, value: Value::Bytes(&bytes), expiry, client_flags: step.number as u32 },
             1 => Body::Put { db, key, value: Value::Integer(step.number as i64), expiry, client_flags: 0 },
             2 => Body::Splice { db, key, base, offset: step.number % 10_000, bytes: &bytes },
@@ -80,6 +80,7 @@ fn write(steps: &[Step]) -> (Vec<Vec<u8>>, Vec<String>) {
             5 => Body::Flush { db: step.has_expiry.then_some(db) },
             6 => Body::Swap { first: db, second: Db(0) },
             7 => Body::Commit,
+            8 => Body::Invalidate { db, key, base, expiry },
             _ => Body::Mark { durable: log.durable_lsn() },
         };
         if log.room_bytes() < Log::record_bytes(key.len(), bytes.len()) {
@@ -117,7 +118,10 @@ fn forge(segment: &mut [u8], seed: u32) {
 fn check(record: &Record<'_>) {
     let (db, key, value_end) = match record.body {
         Body::Put { db, key, value: Value::Bytes(bytes), .. } => (db, key, bytes.len() as u64),
-        Body::Put { db, key, .. } | Body::Delete { db, key, .. } | Body::SetExpiry { db, key, .. } => (db, key, 0),
+        Body::Put { db, key, .. }
+        | Body::Delete { db, key, .. }
+        | Body::SetExpiry { db, key, .. }
+        | Body::Invalidate { db, key, .. } => (db, key, 0),
         Body::Splice { db, key, offset, bytes, .. } => (db, key, offset + bytes.len() as u64),
         Body::Flush { db } => (db.unwrap_or(Db(0)), &[][..], 0),
         Body::Swap { first, second } => (first.max(second), &[][..], 0),

@@ -6,7 +6,7 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use locksley_engine::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use locksley_engine::snapshot::{Block, FileHeader, Footer, SnapshotReader, seal};
+use locksley_engine::snapshot::{Block, FILE_VERSION, FileHeader, Footer, SnapshotReader, seal};
 use locksley_engine::{Lsn, Millis, Origin, Shard, ShardOptions, Value};
 
 /// What a file is made of.
@@ -22,7 +22,7 @@ struct Case<'a> {
 
 fn sound(case: &Case) -> Vec<u8> {
     let origin = Origin { generation: 1, shard: 0, shard_count: 2 };
-    let header = FileHeader { origin, id: 9, lsn: Lsn(case.lsn) };
+    let header = FileHeader { version: FILE_VERSION, origin, id: 9, lsn: Lsn(case.lsn) };
     let mut file = header.to_bytes().as_slice().to_vec();
     let mut footer = Footer::default();
     for (item_count, payload) in &case.payloads {

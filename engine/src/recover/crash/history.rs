@@ -207,6 +207,7 @@ fn seen(entry: &Entry<'_>) -> Seen {
         Value::Bytes(bytes) => rapidhash_v3(bytes),
         Value::Integer(integer) => rapidhash_v3(&integer.to_le_bytes()) ^ 1,
     };
-    let rest = format!("{:?} {:?} {} {value}", entry.encoding, entry.expiry, entry.client_flags);
+    let Entry { encoding, expiry, client_flags, is_stale, .. } = *entry;
+    let rest = format!("{encoding:?} {expiry:?} {client_flags} {is_stale} {value}");
     Seen { version: entry.version, digest: rapidhash_v3(rest.as_bytes()) }
 }

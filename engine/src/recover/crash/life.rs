@@ -383,6 +383,7 @@ impl Lives {
         let key = shard.key(db, &name);
         let value = vec![choices.draw(256) as u8; choices.draw(*value_bytes_max + 1) as usize];
         let soon = Millis(*now + choices.draw(2000));
+        let expiries = [ExpiryChange::Keep, ExpiryChange::Clear, ExpiryChange::At(soon)];
         let op = match choices.draw(60) {
             0..=29 => Op::Put {
                 key,
@@ -391,12 +392,13 @@ impl Lives {
                 } else {
                     Value::Bytes(&value)
                 },
-                expiry: [ExpiryChange::Keep, ExpiryChange::Clear, ExpiryChange::At(soon)][choices.draw(3) as usize],
+                expiry: expiries[choices.draw(3) as usize],
                 client_flags: FlagsChange::Set(choices.draw(3) as u32),
             },
             30..=39 => Op::Splice { key, offset: choices.draw(50) as usize, bytes: &value[..value.len().min(99)] },
             40..=48 => Op::Delete { key },
-            49..=55 => Op::SetExpiry { key, expiry: (choices.draw(2) == 0).then_some(soon) },
+            49..=52 => Op::SetExpiry { key, expiry: (choices.draw(2) == 0).then_some(soon) },
+            53..=55 => Op::Invalidate { key, expiry: expiries[choices.draw(3) as usize] },
             56 => Op::Flush { db: (choices.draw(2) == 0).then_some(db) },
             57 => Op::Swap { first: db, second: Db(choices.draw(u64::from(options.database_count)) as u8) },
             _ => {

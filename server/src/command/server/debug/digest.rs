@@ -1,8 +1,8 @@
-//! One number for all data: the same for the same keys, values, expiries and client flags, whatever the order in which
-//! they were written, the number of shards or the seed of the hash.
+//! One number for all data: the same for the same keys, values, expiries, client flags and stale marks, whatever the
+//! order in which they were written, the number of shards or the seed of the hash.
 //!
 //! A database is the exclusive or of its entries' digests; databases that hold anything are mixed in the order of their
-//! numbers. Entries without an expiry and without client flags give the digest that Redis gives, so that data can be
+//! numbers. Entries with none of the last three give the digest that Redis gives, so that data can be
 //! compared with the Redis they came from; Redis leaves the time of an expiry out, which is in here.
 //!
 //! Source: DEBUG DIGEST of Redis 7.0.
@@ -53,6 +53,9 @@ impl Digest {
         if entry.client_flags != 0 {
             self.mix(b"!!flags!!");
             self.mix(&entry.client_flags.to_be_bytes());
+        }
+        if entry.is_stale {
+            self.mix(b"!!stale!!");
         }
     }
 }
