@@ -21,6 +21,24 @@ pub const REQUEST_BYTES_MAX: u64 = u32::MAX as u64;
 /// Most bytes that a number of `INCRBYFLOAT` may be written with.
 pub const FLOAT_TEXT_BYTES_MAX: usize = 5 * 1024 - 1;
 
+/// Longest key of a memcached command, as it is sent.
+pub const MEMCACHED_KEY_BYTES_MAX: usize = 250;
+
+/// Longest line of a memcached command that is not a retrieval.
+pub const MEMCACHED_LINE_BYTES_MAX: usize = 2048;
+
+/// Longest line of a memcached retrieval, which may name many keys.
+pub const MEMCACHED_RETRIEVAL_LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest data block that a memcached command may announce; what is longer than allowed is passed over.
+pub const MEMCACHED_BLOCK_BYTES_MAX: u64 = i32::MAX as u64 - 2;
+
+/// Most flags of a memcached meta command.
+pub const MEMCACHED_FLAG_COUNT_MAX: usize = 20;
+
+/// Longest opaque token of a memcached meta command.
+pub const MEMCACHED_OPAQUE_BYTES_MAX: usize = 31;
+
 const _: () = assert!(BULK_BYTES_MAX < REQUEST_BYTES_MAX);
 const _: () = assert!(UNAUTHENTICATED_BULK_BYTES_MAX < BULK_BYTES_MAX);
 const _: () = assert!(UNAUTHENTICATED_ARGUMENT_COUNT_MAX < ARGUMENT_COUNT_MAX);

@@ -29,7 +29,8 @@ pub(crate) enum Access {
 
 const VERSION: &[u8] = concat!("VERSION 1.6.18 Locksley-", env!("CARGO_PKG_VERSION"), "\r\n").as_bytes();
 const UNAUTHENTICATED: &[u8] = b"CLIENT_ERROR unauthenticated\r\n";
-const BAD_LINE: &[u8] = b"CLIENT_ERROR bad command line format\r\n";
+const BAD_KEY: &[u8] = b"CLIENT_ERROR error decoding key\r\n";
+const TOO_LARGE: &[u8] = b"SERVER_ERROR object too large for cache\r\n";
 
 /// What a line comes to.
 struct Meant<'b> {
@@ -88,7 +89,10 @@ impl<'b> Batch<'b> {
                 (verb, args, false)
             }
             Line::Store(storage) => (verb_of(storage.mode), self.storage(&storage), storage.is_silent),
-            Line::TooLarge { key, is_silent } => (Verb::TooLarge, self.args([b"set", key]), is_silent),
+            Line::TooLarge { mode: StoreMode::Set, key, is_silent } => {
+                (Verb::TooLarge, self.args([b"set", key]), is_silent)
+            }
+            Line::TooLarge { is_silent, .. } => return answer(if is_silent { b"" } else { TOO_LARGE }),
             Line::Delete { key, is_silent } => (Verb::Delete, self.args([b"delete", key]), is_silent),
             Line::Count { arithmetic, key, delta, is_silent } => {
                 let (verb, name): (Verb, &[u8]) = match arithmetic {
@@ -194,7 +198,7 @@ impl<'b> Batch<'b> {
         }
         let mut decoded = Vec::new();
         if !key::decode(sent_key, &mut decoded) {
-            return Err(BAD_LINE);
+            return Err(BAD_KEY);
         }
         Ok((self.bump.alloc_slice_copy(&decoded), flags.words()))
     }

@@ -4,6 +4,8 @@
 //! mg key t v Oabc q          flags: t, v, O(abc), q
 //! ```
 
+use crate::limits::{MEMCACHED_FLAG_COUNT_MAX as FLAG_COUNT_MAX, MEMCACHED_OPAQUE_BYTES_MAX as OPAQUE_BYTES_MAX};
+
 /// Flags of one command in the order they were sent; none comes twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flags<'a>(&'a [u8]);
@@ -31,7 +33,11 @@ pub enum BadFlags {
 impl BadFlags {
     /// The line that answers it.
     pub fn text(self) -> &'static [u8] {
-        todo!()
+        match self {
+            BadFlags::Duplicate => b"CLIENT_ERROR duplicate flag\r\n",
+            BadFlags::TooMany => b"CLIENT_ERROR options flags are too long\r\n",
+            BadFlags::OpaqueTooLong => b"CLIENT_ERROR opaque token too long\r\n",
+        }
     }
 }
 
@@ -40,8 +46,24 @@ impl<'a> Flags<'a> {
     ///
     /// # Errors
     /// When they cannot be flags of any command.
-    pub fn parse(_words: &'a [u8]) -> Result<Flags<'a>, BadFlags> {
-        todo!()
+    pub fn parse(words: &'a [u8]) -> Result<Flags<'a>, BadFlags> {
+        let flags = Flags(words);
+        // A line of too many flags is refused for that, whatever they are.
+        if flags.iter().nth(FLAG_COUNT_MAX).is_some() {
+            return Err(BadFlags::TooMany);
+        }
+        let mut seen = 0u128;
+        for flag in flags.iter() {
+            let bit = 1u128 << (flag.letter & 0x7F);
+            if seen & bit != 0 {
+                return Err(BadFlags::Duplicate);
+            }
+            seen |= bit;
+            if flag.letter == b'O' && flag.token.len() > OPAQUE_BYTES_MAX {
+                return Err(BadFlags::OpaqueTooLong);
+            }
+        }
+        Ok(flags)
     }
 
     /// Flags that were checked before, for the shard that runs the command.
@@ -63,5 +85,21 @@ impl<'a> Flags<'a> {
     /// Whether there is a flag `letter`.
     pub fn has(self, letter: u8) -> bool {
         self.iter().any(|flag| flag.letter == letter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_keep_their_order_and_come_once() {
+        let flags = Flags::parse(b"t  v Oabc q").expect("these are flags");
+        let shown: Vec<(u8, &[u8])> = flags.iter().map(|flag| (flag.letter, flag.token)).collect();
+        assert_eq!(shown, [(b't', &b""[..]), (b'v', b""), (b'O', b"abc"), (b'q', b"")]);
+        assert!(flags.has(b'O') && !flags.has(b'k'));
+        assert_eq!(Flags::parse(b"k v k"), Err(BadFlags::Duplicate));
+        assert_eq!(Flags::parse(&b"P ".repeat(60)), Err(BadFlags::TooMany));
+        assert_eq!(Flags::parse(b"O12345678901234567890123456789012"), Err(BadFlags::OpaqueTooLong));
     }
 }
