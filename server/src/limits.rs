@@ -106,3 +106,6 @@ pub(crate) const SNAPSHOT_KEEPER_NICENESS: i32 = 5;
 
 /// Seconds that a start waits for another process to let go of the data directory.
 pub(crate) const LOCK_PATIENCE_SECONDS: u64 = 5;
+
+/// Milliseconds after which a delayed flush for which the log had no room is tried again.
+pub(crate) const FLUSH_RETRY_MS: u64 = 100;

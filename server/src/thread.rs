@@ -77,6 +77,8 @@ pub(crate) struct Thread {
     pub attention: Nanos,
     /// Since when entries whose time is over are removed only when somebody asks for them (DEBUG SET-ACTIVE-EXPIRE).
     pub expiry_held_at: Option<Millis>,
+    /// When database 0 is to be emptied (`flush_all` with a delay).
+    pub flush_at: Option<Millis>,
     /// Which requests of its clients wait, and how long.
     pub pause: Pause,
     /// Whether some client of the server watches all commands: then each request of this thread's clients is to be
@@ -218,6 +220,7 @@ impl Thread {
             events: Events::default(),
             attention: Nanos(u64::MAX),
             expiry_held_at: None,
+            flush_at: None,
             pause: Pause::default(),
             is_monitored: false,
             config,

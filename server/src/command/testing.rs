@@ -100,6 +100,11 @@ impl Rig {
     /// Runs one request and returns the bytes of its reply.
     pub(crate) fn run_args(&mut self, args: &[&[u8]]) -> Vec<u8> {
         let Lookup::Found(entry) = table().find(args) else { panic!("no command `{}`", args[0].escape_ascii()) };
+        self.run_entry(entry, args)
+    }
+
+    /// Runs a request of which the row is known and returns the bytes of its reply.
+    pub(crate) fn run_entry(&mut self, entry: Entry, args: &[&[u8]]) -> Vec<u8> {
         let mut out = Vec::new();
         let protocol = self.client().protocol;
         if !entry.row.takes(args.len()) {
@@ -196,7 +201,7 @@ impl Rig {
         let mut parts = Vec::new();
         for shard in 0..self.threads.len() {
             let owned = |position: &usize| owner(args[*position], self.threads.len()) == shard;
-            let mut request = vec![args[0]];
+            let mut request = args[..positions[0]].to_vec();
             let mut key_positions = Vec::new();
             for (index, position) in positions.iter().enumerate().filter(|(_, position)| owned(position)) {
                 request.extend_from_slice(&args[*position..position + step]);

@@ -14,7 +14,7 @@ use locksley_wire::memcached::{
 use locksley_wire::memcached::{StoreMode, key};
 
 use super::batch::{Batch, Call, Cut, Input, Manner, Request};
-use crate::command::memcached::{StoreOptions, Verb};
+use crate::command::memcached::{StoreOptions, VERSION, Verb};
 use crate::command::row::Args;
 use crate::command::table::Table;
 
@@ -27,7 +27,6 @@ pub(crate) enum Access {
     Password,
 }
 
-const VERSION: &[u8] = concat!("VERSION 1.6.18 Locksley-", env!("CARGO_PKG_VERSION"), "\r\n").as_bytes();
 const UNAUTHENTICATED: &[u8] = b"CLIENT_ERROR unauthenticated\r\n";
 const BAD_KEY: &[u8] = b"CLIENT_ERROR error decoding key\r\n";
 const TOO_LARGE: &[u8] = b"SERVER_ERROR object too large for cache\r\n";
@@ -110,7 +109,7 @@ impl<'b> Batch<'b> {
             Line::Stats { words } => (Verb::Stats, self.args([b"stats", words]), false),
             Line::Meta { verb, key, flags, value } => return self.meta(table, verb, key, flags, value),
             Line::MetaTooLarge { key, flags } => return self.meta_too_large(table, key, flags),
-            Line::Version => return answer(VERSION),
+            Line::Version => return answer(self.bump.alloc_str(&format!("VERSION {VERSION}\r\n")).as_bytes()),
             Line::Verbosity { is_silent } => return answer(if is_silent { b"" } else { b"OK\r\n" }),
             Line::MetaNoop => return answer(b"MN\r\n"),
             Line::Quit => return Meant { manner: Some(&Manner::LAST), ..answer(b"") },

@@ -3,6 +3,7 @@
 //! Every counter belongs to one thread, which alone writes it: no lock and no atomic stands on the path of a
 //! request. Who asks for the server's numbers asks every thread for a copy and adds them up.
 
+pub(crate) mod cache;
 pub(crate) mod clock;
 pub(crate) mod errors;
 pub(crate) mod events;
@@ -16,6 +17,7 @@ use locksley_engine::Millis;
 
 use crate::limits::TIMED_TOGETHER_COUNT_MAX;
 
+use cache::CacheCounters;
 use clock::{Clock, Nanos};
 use errors::ErrorCounts;
 use histogram::Histogram;
@@ -70,6 +72,8 @@ pub(crate) struct Counters {
     pub query_limit_disconnections: u64,
     /// Writes that waited for room in the log.
     pub log_stalls: u64,
+    /// What the commands of memcached came to.
+    pub cache: CacheCounters,
     /// Most memory the shard was seen to use, in bytes.
     pub peak_memory_bytes: u64,
     /// Whether every command is timed by itself.
@@ -96,6 +100,7 @@ impl Counters {
             output_limit_disconnections: 0,
             query_limit_disconnections: 0,
             log_stalls: 0,
+            cache: CacheCounters::default(),
             peak_memory_bytes: 0,
             times_each: false,
             samples: Samples::default(),

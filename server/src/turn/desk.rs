@@ -12,6 +12,7 @@ use super::waits::Waiting;
 use crate::client::ClientSlot;
 use crate::command::dialect::write_failure;
 use crate::command::failure::Failure;
+use crate::command::memcached::flush_all::flush_due;
 use crate::command::row;
 use crate::command::table::{Entry, Table};
 use crate::frontend::batch::{Batch, Call, Manner, Request, Run};
@@ -493,6 +494,17 @@ impl Desk {
             false
         });
         self.arriving = arriving;
+    }
+
+    /// Empties database 0 if that was put off until now and neither loading nor a step over several shards stands in the
+    /// way.
+    #[inline]
+    pub(crate) fn flush_if_due(&mut self) {
+        let Thread { flush_at, now, is_loading, .. } = &self.thread;
+        let is_due = flush_at.is_some_and(|at| at <= *now);
+        if is_due && !is_loading && !self.locks.blocks_whole() {
+            flush_due(&mut self.thread);
+        }
     }
 
     /// Closes clients that were silent for longer than `timeout`.

@@ -160,6 +160,7 @@ impl Reactor {
         self.wait(sleep, &mut events)?;
         self.desk.thread.begin_turn(now());
         self.desk.begin_holding();
+        self.desk.flush_if_due();
         let pace = if events.is_empty() { Pace::Idle } else { Pace::Serving };
         for event in events.drain(..) {
             self.sort(event);
@@ -250,6 +251,9 @@ impl Reactor {
         }
         if !self.accept_later.is_empty() {
             at_most(self.accept_at);
+        }
+        if let Some(at) = thread.flush_at {
+            at_most(at);
         }
         let looks_at_clients =
             thread.config.timeout > 0 || thread.config.client_output_buffer_limit.normal.soft_bytes > 0;

@@ -4,7 +4,7 @@ mod auth;
 mod client;
 mod echo;
 mod hello;
-mod password;
+pub(super) mod password;
 mod ping;
 mod quit;
 mod reset;

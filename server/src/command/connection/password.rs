@@ -12,7 +12,7 @@ const WRONG: Failure = Failure::fixed("WRONGPASS invalid username-password pair 
 
 /// Lets a client in that names `user` and `password`, or says why not. Without a password in the settings the default
 /// user takes any.
-pub(super) fn check(config: &Config, user: &[u8], password: &[u8]) -> Result<(), Failure> {
+pub(crate) fn check(config: &Config, user: &[u8], password: &[u8]) -> Result<(), Failure> {
     let known = config.requirepass.as_bytes();
     let is_right = known.is_empty() || is_equal(known, password);
     if user == USER && is_right { Ok(()) } else { Err(WRONG) }

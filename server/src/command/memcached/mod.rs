@@ -18,9 +18,26 @@
 //! | `MetaGet`, `MetaDelete`, `MetaArithmetic`, `MetaDebug` | name, key (decoded), flags |
 //! | `MetaSet` | name, key (decoded), flags, value |
 
+mod authenticate;
+pub(crate) mod count;
+pub(crate) mod delete;
+pub(crate) mod exptime;
+pub(crate) mod flush_all;
+mod gat;
+mod get;
+mod parts;
+mod stats;
+pub(crate) mod store;
+#[cfg(test)]
+pub(in crate::command) mod testing;
+pub(crate) mod touch;
+
 use crate::command::context::Context;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
 use locksley_wire::resp::Reply;
+
+/// The version that memcached's clients are told: that of the memcached whose protocol is spoken, then Locksley's.
+pub(crate) const VERSION: &str = concat!("1.6.18 Locksley-", env!("CARGO_PKG_VERSION"));
 
 /// Which command; in the order of [`COMMANDS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,24 +93,24 @@ pub(crate) enum Verb {
 
 /// The rows, in the order of [`Verb`].
 pub(crate) static COMMANDS: &[&Command] = &[
-    &stub("get", Keys::FIRST),
-    &stub("get-many", Keys::ALL),
-    &stub("gat", Keys::Range { first: 2, last: 2, step: 1 }),
-    &stub("gat-many", Keys::Range { first: 2, last: -1, step: 1 }),
-    &stub("set", Keys::FIRST),
-    &stub("add", Keys::FIRST),
-    &stub("replace", Keys::FIRST),
-    &stub("append", Keys::FIRST),
-    &stub("prepend", Keys::FIRST),
-    &stub("cas", Keys::FIRST),
-    &stub("too-large", Keys::FIRST),
-    &stub("delete", Keys::FIRST),
-    &stub("incr", Keys::FIRST),
-    &stub("decr", Keys::FIRST),
-    &stub("touch", Keys::FIRST),
-    &stub("flush_all", Keys::None),
-    &stub("stats", Keys::None),
-    &stub("authenticate", Keys::None),
+    &get::GET,
+    &get::GET_MANY,
+    &gat::GAT,
+    &gat::GAT_MANY,
+    &store::SET,
+    &store::ADD,
+    &store::REPLACE,
+    &store::APPEND,
+    &store::PREPEND,
+    &store::CAS,
+    &store::TOO_LARGE,
+    &delete::DELETE,
+    &count::INCR,
+    &count::DECR,
+    &touch::TOUCH,
+    &flush_all::FLUSH_ALL,
+    &stats::STATS,
+    &authenticate::AUTHENTICATE,
     &stub("mg", Keys::FIRST),
     &stub("ms", Keys::FIRST),
     &stub("md", Keys::FIRST),
@@ -153,7 +170,6 @@ impl StoreOptions {
     /// # Panics
     /// When they are not what [`StoreOptions::encode`] made.
     #[inline]
-    #[expect(dead_code, reason = "the handlers come next")]
     pub(crate) fn decode(bytes: &[u8]) -> StoreOptions {
         let (flags, rest) = bytes.split_first_chunk().expect("flags are packed");
         let (exptime, cas) = rest.split_first_chunk().expect("an exptime is packed");

@@ -10,7 +10,7 @@ mod lolwut;
 mod memory;
 mod monitor;
 mod pack;
-mod process;
+pub(super) mod process;
 mod report;
 mod save;
 mod shutdown;

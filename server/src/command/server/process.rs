@@ -4,7 +4,7 @@ use std::fs;
 
 /// Memory and processor time of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Usage {
+pub(in crate::command) struct Usage {
     /// Resident memory, in bytes.
     pub resident_bytes: u64,
     /// Seconds in user mode.
@@ -15,7 +15,7 @@ pub(super) struct Usage {
 
 impl Usage {
     /// The usage until now; zeros where `/proc` is missing.
-    pub(super) fn now() -> Usage {
+    pub(in crate::command) fn now() -> Usage {
         let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
         let ticks = rustix::param::clock_ticks_per_second();
         Usage::parse(&text, ticks, rustix::param::page_size() as u64)
