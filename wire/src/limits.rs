@@ -39,6 +39,25 @@ pub const MEMCACHED_FLAG_COUNT_MAX: usize = 20;
 /// Longest opaque token of a memcached meta command.
 pub const MEMCACHED_OPAQUE_BYTES_MAX: usize = 31;
 
+/// Longest head of an HTTP request, and longest trailers.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Most fields of an HTTP head.
+pub const HTTP_FIELD_COUNT_MAX: usize = 64;
+
+/// Longest target of an HTTP request.
+pub const HTTP_TARGET_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest size line of an HTTP chunk, extensions included.
+pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 256;
+
+/// Most hexadecimal digits of an HTTP chunk's size.
+pub const HTTP_CHUNK_DIGIT_COUNT_MAX: usize = 8;
+
+/// Most bytes of empty lines that are passed over before an HTTP request.
+pub const HTTP_EMPTY_BYTES_MAX: usize = 8;
+
+const _: () = assert!(HTTP_TARGET_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
 const _: () = assert!(BULK_BYTES_MAX < REQUEST_BYTES_MAX);
 const _: () = assert!(UNAUTHENTICATED_BULK_BYTES_MAX < BULK_BYTES_MAX);
 const _: () = assert!(UNAUTHENTICATED_ARGUMENT_COUNT_MAX < ARGUMENT_COUNT_MAX);

@@ -3,6 +3,9 @@
 //! A response is written front to back, with its length known: status line, `Date`, the fields of the caller,
 //! `Content-Length`, `Connection: close` where the connection ends, the body. To HEAD the same head is sent and no body.
 
+use super::date::date;
+use crate::number::Digits;
+
 /// What of a request decides how its response is written; small, because it travels with the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manner {
@@ -16,41 +19,120 @@ pub struct Manner {
 
 /// A response that is being written.
 #[derive(Debug)]
+#[must_use]
 pub struct Response<'o> {
     out: &'o mut Vec<u8>,
     manner: Manner,
 }
 
+/// Bytes of a usual head.
+const HEAD_BYTES: usize = 256;
+
 impl<'o> Response<'o> {
     /// Begins a response: status line and `Date`.
-    pub fn new(_out: &'o mut Vec<u8>, _manner: Manner, _status: u16) -> Response<'o> {
-        todo!()
+    pub fn new(out: &'o mut Vec<u8>, manner: Manner, status: u16) -> Response<'o> {
+        out.reserve(HEAD_BYTES);
+        if status == 200 {
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\nDate: ");
+        } else {
+            out.extend_from_slice(b"HTTP/1.1 ");
+            out.extend_from_slice(Digits::of_u64(u64::from(status)).as_bytes());
+            out.push(b' ');
+            out.extend_from_slice(reason(status).as_bytes());
+            out.extend_from_slice(b"\r\nDate: ");
+        }
+        out.extend_from_slice(&date(manner.second));
+        out.extend_from_slice(b"\r\n");
+        Response { out, manner }
     }
 
-    /// Adds a field.
-    #[must_use]
-    pub fn field(self, _name: &str, _value: &[u8]) -> Response<'o> {
-        todo!()
+    /// Adds a field, whose value has no line end.
+    pub fn field(self, name: &str, value: &[u8]) -> Response<'o> {
+        debug_assert!(!value.iter().any(|byte| matches!(byte, b'\r' | b'\n')), "a field is one line");
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b": ");
+        self.out.extend_from_slice(value);
+        self.out.extend_from_slice(b"\r\n");
+        self
     }
 
     /// Adds a field whose value is a number.
-    #[must_use]
-    pub fn number(self, _name: &str, _value: u64) -> Response<'o> {
-        todo!()
+    pub fn number(self, name: &str, value: u64) -> Response<'o> {
+        self.field(name, Digits::of_u64(value).as_bytes())
     }
 
     /// Ends it with `body`, and its length.
-    pub fn body(self, _body: &[u8]) {
-        todo!()
+    pub fn body(self, body: &[u8]) {
+        let Manner { is_head, .. } = self.manner;
+        let out = self.number("Content-Length", body.len() as u64).end_head();
+        if !is_head {
+            out.extend_from_slice(body);
+        }
     }
 
     /// Ends it without a body (204, 304).
     pub fn end(self) {
-        todo!()
+        self.end_head();
+    }
+
+    fn end_head(self) -> &'o mut Vec<u8> {
+        if self.manner.closes {
+            self.out.extend_from_slice(b"Connection: close\r\n");
+        }
+        self.out.extend_from_slice(b"\r\n");
+        self.out
     }
 }
 
 /// The reason phrase of a status.
-pub fn reason(_status: u16) -> &'static str {
-    todo!()
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        200 => "OK",
+        201 => "Created",
+        204 => "No Content",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "Unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_has_its_length_and_head_has_no_body() {
+        let manner = Manner { second: 784_111_777, is_head: false, closes: false };
+        let mut out = Vec::new();
+        Response::new(&mut out, manner, 200).field("A", b"b").body(b"hello");
+        let head = "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nA: b\r\nContent-Length: 5\r\n\r\n";
+        assert_eq!(String::from_utf8_lossy(&out), format!("{head}hello"));
+        out.clear();
+        Response::new(&mut out, Manner { is_head: true, ..manner }, 200).field("A", b"b").body(b"hello");
+        assert_eq!(String::from_utf8_lossy(&out), head);
+        out.clear();
+        Response::new(&mut out, Manner { closes: true, ..manner }, 204).end();
+        let text = String::from_utf8_lossy(&out).into_owned();
+        assert!(text.starts_with("HTTP/1.1 204 No Content\r\n") && text.ends_with("\r\nConnection: close\r\n\r\n"));
+    }
 }
