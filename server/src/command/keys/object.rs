@@ -35,7 +35,7 @@ pub(super) static OBJECT: Command = Command {
     summary: "Shows how an entry is kept",
     complexity: "O(1)",
     syntax: "",
-    run: Run::Container(&[ENCODING, FREQ, HELP, IDLETIME, REFCOUNT]),
+    run: Run::Container(&[ENCODING, FLAGS, FREQ, HELP, IDLETIME, REFCOUNT]),
 };
 
 const ENCODING: Command = Command {
@@ -50,6 +50,20 @@ const ENCODING: Command = Command {
     complexity: "O(1)",
     syntax: "key",
     run: Run::Owner(encoding),
+};
+
+const FLAGS: Command = Command {
+    name: "flags",
+    arity: 3,
+    flags: Flags::READONLY,
+    keys: KEY,
+    categories: &["keyspace"],
+    group: Group::Generic,
+    since: "Locksley 0.1.0",
+    summary: "Returns the client flags of a key, the number that clients of memcached and REST keep beside a value",
+    complexity: "O(1)",
+    syntax: "key",
+    run: Run::Owner(flags),
 };
 
 const FREQ: Command = Command {
@@ -120,6 +134,13 @@ fn encoding(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     })
 }
 
+fn flags(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    inspect(context, args, reply, |entry, _, reply| {
+        reply.integer(i64::from(entry.client_flags));
+        Ok(())
+    })
+}
+
 fn freq(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     inspect(context, args, reply, |entry, policy, reply| {
         if !policy.keeps_frequency() {
@@ -134,6 +155,8 @@ fn help(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let lines = [
         "ENCODING <key>",
         "    How the value is kept: int, embstr or raw.",
+        "FLAGS <key>",
+        "    The client flags of the key, a number of 32 bits: 0 unless a client of memcached or REST gave another.",
         "FREQ <key>",
         "    The access counter of the key, a logarithm. Needs an LFU policy.",
         "IDLETIME <key>",
@@ -181,6 +204,8 @@ fn inspect(
 
 #[cfg(test)]
 mod tests {
+    use locksley_engine::{Db, ExpiryChange, FlagsChange, Op, Value};
+
     use super::{NO_FREQUENCY, NO_IDLE_TIME};
     use crate::command::testing::{Rig, check};
 
@@ -211,6 +236,25 @@ mod tests {
     }
 
     #[test]
+    fn client_flags_are_those_of_the_last_write() {
+        let mut rig = Rig::new(1);
+        assert_eq!(rig.reply("OBJECT FLAGS k"), "$-1");
+        rig.run("SET k v");
+        assert_eq!(rig.reply("OBJECT FLAGS k"), ":0");
+        let now = rig.threads[0].now;
+        let shard = &mut rig.threads[0].shard;
+        let key = shard.key(Db(0), b"k");
+        let client_flags = FlagsChange::Set(u32::MAX);
+        let op = Op::Put { key, value: Value::Bytes(b"v"), expiry: ExpiryChange::Clear, client_flags };
+        shard.apply(op, now).expect("a small shard has room");
+        for (line, flags) in [("APPEND k w", u32::MAX), ("EXPIRE k 100", u32::MAX), ("SET k v", 0)] {
+            assert_ne!(rig.reply("OBJECT FLAGS k"), ":0");
+            rig.run(line);
+            assert_eq!(rig.reply("OBJECT FLAGS k"), format!(":{flags}"), "after {line}");
+        }
+    }
+
+    #[test]
     fn idle_time_and_frequency_exclude_each_other() {
         let error = |failure: super::Failure| format!("-{}", failure.text());
         check(&[
@@ -232,7 +276,7 @@ mod tests {
     #[test]
     fn help_has_a_line_for_each_subcommand() {
         let help = Rig::new(1).reply("OBJECT HELP");
-        for name in ["ENCODING", "FREQ", "IDLETIME", "REFCOUNT", "HELP"] {
+        for name in ["ENCODING", "FLAGS", "FREQ", "IDLETIME", "REFCOUNT", "HELP"] {
             assert!(help.contains(&format!("+{name}")), "{name} in `{help}`");
         }
     }

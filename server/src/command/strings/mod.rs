@@ -2,11 +2,13 @@
 
 mod append;
 mod delifeq;
+mod delifver;
 mod get;
 mod getdel;
 mod getex;
 mod getrange;
 mod getset;
+mod getv;
 mod incr;
 mod incrbyfloat;
 mod lcs;
@@ -17,6 +19,7 @@ mod setex;
 mod setnx;
 mod setrange;
 mod strlen;
+mod versions;
 
 use super::row::Command;
 
@@ -24,12 +27,14 @@ use super::row::Command;
 pub(super) static COMMANDS: &[&Command] = &[
     &append::APPEND,
     &delifeq::DELIFEQ,
+    &delifver::DELIFVER,
     &get::GET,
     &getdel::GETDEL,
     &getex::GETEX,
     &getrange::GETRANGE,
     &getrange::SUBSTR,
     &getset::GETSET,
+    &getv::GETV,
     &incr::DECR,
     &incr::DECRBY,
     &incr::INCR,

@@ -6,6 +6,7 @@
 use locksley_engine::{Entry, ExpiryChange, FlagsChange, Op, Touch, Value};
 use locksley_wire::resp::Reply;
 
+use super::versions::version;
 use crate::command::context::Context;
 use crate::command::expire_options::ExpiryOption;
 use crate::command::failure::Failure;
@@ -22,7 +23,7 @@ pub(super) static SET: Command = Command {
     since: "1.0.0",
     summary: "Makes a key hold a string, whatever it held before; optionally only on a condition, with a time to live, or with the old value as reply",
     complexity: "O(1)",
-    syntax: "key value [NX | XX | IFEQ comparison] [GET] [EX seconds | PX milliseconds | EXAT unix-seconds | PXAT unix-milliseconds | KEEPTTL]",
+    syntax: "key value [NX | XX | IFEQ comparison | IFVER version] [GET] [EX seconds | PX milliseconds | EXAT unix-seconds | PXAT unix-milliseconds | KEEPTTL]",
     run: Run::Owner(set),
 };
 
@@ -36,6 +37,8 @@ enum Condition<'a> {
     Present,
     /// IFEQ: the key exists and holds this.
     Equal(&'a [u8]),
+    /// IFVER: the key exists and has the version that this spells; does not exist, if that is 0.
+    Version(&'a [u8]),
 }
 
 struct Options<'a> {
@@ -93,6 +96,7 @@ impl Condition<'_> {
             (Condition::Present, old) => Ok(old.is_some()),
             (Condition::Equal(_), None) => Ok(false),
             (Condition::Equal(bytes), Some(old)) => Ok(string_value(old)?.is(bytes)),
+            (Condition::Version(text), old) => Ok(version(text)? == old.map_or(0, |old| old.version)),
         }
     }
 }
@@ -116,9 +120,11 @@ impl<'a> Options<'a> {
         if is(b"XX") {
             return self.set_condition(Condition::Present).then_some(1);
         }
-        if is(b"IFEQ") {
+        if is(b"IFEQ") || is(b"IFVER") {
+            let operand = words.get(1)?;
             let is_first = self.condition == Condition::Always;
-            return (is_first && self.set_condition(Condition::Equal(words.get(1)?))).then_some(2);
+            let condition = if is(b"IFEQ") { Condition::Equal(operand) } else { Condition::Version(operand) };
+            return (is_first && self.set_condition(condition)).then_some(2);
         }
         if is(b"GET") {
             self.replies_old = true;
@@ -136,7 +142,8 @@ impl<'a> Options<'a> {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testing::check;
+    use super::super::versions::{read_version, version_after};
+    use crate::command::testing::{Rig, check};
 
     const SYNTAX: &str = "-ERR syntax error";
     const EXPIRE: &str = "-ERR invalid expire time in 'set' command";
@@ -166,6 +173,52 @@ mod tests {
             ("SET k v IFEQ", SYNTAX),
             ("SET k v what", SYNTAX),
             ("GET k", "$2 13"),
+        ]);
+    }
+
+    #[test]
+    fn a_version_lets_a_write_through_once() {
+        let mut rig = Rig::new(3);
+        let old = version_after(&mut rig, "SET k a");
+        assert_eq!(rig.reply(&format!("SET k b IFVER {old}")), "+OK");
+        assert_eq!(rig.reply(&format!("SET k c ifver {old}")), "$-1");
+        assert_eq!(rig.reply(&format!("SET k c IFVER {old} GET")), "$1 b");
+        let new = read_version(&mut rig, "k").expect("it exists");
+        assert!(new > old);
+        assert_eq!(rig.reply(&format!("SET k c GET IFVER {new} EX 100")), "$1 b");
+        assert_eq!(rig.reply("GET k"), "$1 c");
+        assert_eq!(rig.reply("TTL k"), ":100");
+        let kept = read_version(&mut rig, "k").expect("it exists");
+        assert_eq!(rig.reply(&format!("SET k d KEEPTTL IFVER {kept}")), "+OK");
+        assert_eq!(rig.reply("TTL k"), ":100");
+        assert_eq!(rig.reply(&format!("SET none v IFVER {kept}")), "$-1");
+        assert_eq!(rig.reply("EXISTS none"), ":0");
+    }
+
+    #[test]
+    fn version_0_is_that_of_an_absent_key() {
+        let number = "-ERR '1x' is not a version (0 to 18446744073709551615)";
+        check(&[
+            ("SET k a IFVER 0", "+OK"),
+            ("SET k b IFVER 0", "$-1"),
+            ("SET k b IFVER 0 GET", "$1 a"),
+            ("SET new b IFVER 0 GET", "$-1"),
+            ("GET new", "$1 b"),
+            ("SET k v PX 10", "+OK"),
+            ("@after 10", ""),
+            ("SET k c IFVER 0 PX 10", "+OK"),
+            ("PTTL k", ":10"),
+            ("SET k v IFVER 18446744073709551615", "$-1"),
+            ("SET k v IFVER 1x", number),
+            ("SET k v IFVER 1x GET", number),
+            ("SET k v IFVER", SYNTAX),
+            ("SET k v IFVER 0 IFVER 0", SYNTAX),
+            ("SET k v IFVER 0 NX", SYNTAX),
+            ("SET k v XX IFVER 0", SYNTAX),
+            ("SET k v IFEQ c IFVER 0", SYNTAX),
+            ("SET k v IFVER 0 IFEQ c", SYNTAX),
+            ("SET k v IFVER 1x EX 0", EXPIRE),
+            ("GET k", "$1 c"),
         ]);
     }
 
