@@ -33,8 +33,8 @@ pub const MEMCACHED_RETRIEVAL_LINE_BYTES_MAX: usize = 64 * 1024;
 /// Longest data block that a memcached command may announce; what is longer than allowed is passed over.
 pub const MEMCACHED_BLOCK_BYTES_MAX: u64 = i32::MAX as u64 - 2;
 
-/// Most flags of a memcached meta command.
-pub const MEMCACHED_FLAG_COUNT_MAX: usize = 20;
+/// Most flags of a memcached meta command, as memcached has it for all but `ms`, which takes one less there.
+pub const MEMCACHED_FLAG_COUNT_MAX: usize = 17;
 
 /// Longest opaque token of a memcached meta command.
 pub const MEMCACHED_OPAQUE_BYTES_MAX: usize = 31;

@@ -3,9 +3,12 @@
 //! Source: `doc/protocol.txt` of memcached 1.6; error texts are those of memcached 1.6.18.
 
 pub mod key;
+mod line;
 pub mod meta;
 pub mod node;
+mod parser;
 pub mod reply;
 pub mod request;
 
-pub use request::{Arithmetic, Limits, Malformed, Request, RequestParser, Retrieval, Step, Storage, StoreMode};
+pub use parser::{Limits, RequestParser, Step};
+pub use request::{Arithmetic, Malformed, Request, Retrieval, Storage, StoreMode};

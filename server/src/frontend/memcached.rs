@@ -6,7 +6,7 @@
 //! With a password set, a client's first request has to be a `set` whose block is `user password`, as memcached's token
 //! authentication asks for; nothing else is looked at before.
 
-use locksley_wire::memcached::meta::Flags;
+use locksley_wire::memcached::meta::{BadFlags, Flags};
 use locksley_wire::memcached::request::{Keys, MetaVerb};
 use locksley_wire::memcached::{
     Arithmetic, Limits, Malformed, Request as Line, RequestParser, Retrieval, Step, Storage,
@@ -28,7 +28,6 @@ pub(crate) enum Access {
 }
 
 const UNAUTHENTICATED: &[u8] = b"CLIENT_ERROR unauthenticated\r\n";
-const BAD_KEY: &[u8] = b"CLIENT_ERROR error decoding key\r\n";
 const TOO_LARGE: &[u8] = b"SERVER_ERROR object too large for cache\r\n";
 
 /// What a line comes to.
@@ -164,7 +163,7 @@ impl<'b> Batch<'b> {
         flags: &'b [u8],
         value: &'b [u8],
     ) -> Meant<'b> {
-        let (key, flags) = match self.meta_key(sent_key, flags) {
+        let (key, flags) = match self.meta_key(verb, sent_key, flags) {
             Ok(both) => both,
             Err(text) => return answer(text),
         };
@@ -180,7 +179,7 @@ impl<'b> Batch<'b> {
 
     #[cold]
     fn meta_too_large(&self, table: &'static Table, sent_key: &'b [u8], flags: &'b [u8]) -> Meant<'b> {
-        match self.meta_key(sent_key, flags) {
+        match self.meta_key(MetaVerb::Set, sent_key, flags) {
             Ok((key, _)) => {
                 let args = self.args([b"ms", key]);
                 Meant { call: Call::Found(table.memcached(Verb::TooLarge)), args, manner: None }
@@ -190,14 +189,22 @@ impl<'b> Batch<'b> {
     }
 
     /// Checks the flags of a meta command and decodes its key where they say that it is base64.
-    fn meta_key(&self, sent_key: &'b [u8], flags: &'b [u8]) -> Result<(&'b [u8], &'b [u8]), &'static [u8]> {
-        let flags = Flags::parse(flags).map_err(|bad| bad.text())?;
+    fn meta_key(
+        &self,
+        verb: MetaVerb,
+        sent_key: &'b [u8],
+        flags: &'b [u8],
+    ) -> Result<(&'b [u8], &'b [u8]), &'static [u8]> {
+        let flags = match verb {
+            MetaVerb::Debug => Flags::checked(flags),
+            _ => Flags::parse(flags).map_err(|bad| bad.text(verb))?,
+        };
         if !flags.has(b'b') {
             return Ok((sent_key, flags.words()));
         }
         let mut decoded = Vec::new();
         if !key::decode(sent_key, &mut decoded) {
-            return Err(BAD_KEY);
+            return Err(BadFlags::Key.text(verb));
         }
         Ok((self.bump.alloc_slice_copy(&decoded), flags.words()))
     }
