@@ -94,7 +94,7 @@ pub(crate) fn count(context: &mut Context<'_>, counting: &Counting<'_>) -> Resul
         },
     };
     let counters = &mut context.thread.counters.cache;
-    let counter = match (counting.arithmetic, counted) {
+    let hit_or_miss = match (counting.arithmetic, counted) {
         (Arithmetic::Increment, Counted::Changed { .. }) => Some(&mut counters.incr_hits),
         (Arithmetic::Increment, Counted::NotFound) => Some(&mut counters.incr_misses),
         (Arithmetic::Decrement, Counted::Changed { .. }) => Some(&mut counters.decr_hits),
@@ -102,8 +102,8 @@ pub(crate) fn count(context: &mut Context<'_>, counting: &Counting<'_>) -> Resul
         (_, Counted::Exists) => Some(&mut counters.cas_badval),
         (_, Counted::NotNumeric) => None,
     };
-    if let Some(counter) = counter {
-        *counter += 1;
+    if let Some(count) = hit_or_miss {
+        *count += 1;
     }
     Ok(counted)
 }

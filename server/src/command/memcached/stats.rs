@@ -401,7 +401,7 @@ mod tests {
             assert_eq!(rig.reply("stats sizes"), "STAT sizes_status disabled|END");
             let settings = rig.reply("stats settings");
             assert_eq!(value(&settings, "item_size_max"), "1048576");
-            assert_eq!(value(&settings, "evictions"), "off");
+            assert_eq!(value(&settings, "evictions"), "on");
             let connections = rig.reply("stats conns");
             assert_eq!(value(&connections, "1:addr"), "tcp:127.0.0.1:50000");
             assert_eq!(value(&connections, "1:state"), "conn_parse_cmd");

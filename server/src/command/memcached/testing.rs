@@ -2,10 +2,12 @@
 //!
 //! A line is a request, in which `|` stands for the line end between a line and its block; the one at the end of the
 //! request is added. A reply is its bytes with `|` for each line end, the last one left off. `RESP` before a line sends it
-//! by the door of that protocol instead, and lines that begin with `@` move the world: see
-//! [`command::testing`](crate::command::testing). A flush that is due comes before each request, as in a thread's loop.
+//! by the door of that protocol instead, and lines that begin with `@` move the world, both as
+//! [`command::testing`](crate::command::testing) says; what `@db` selects counts for RESP only. A flush that is due comes
+//! before each request, as in a thread's loop.
 
 use bumpalo::Bump;
+use locksley_engine::Db;
 use locksley_wire::memcached::{Limits, RequestParser};
 
 use super::flush_all::flush_due;
@@ -56,7 +58,9 @@ impl Rig {
             return self.inner.reply(line);
         }
         let request = format!("{}\r\n", line.replace('|', "\r\n"));
+        let db = std::mem::replace(&mut self.inner.client().db, Db(0));
         let reply = self.run(request.as_bytes());
+        self.inner.client().db = db;
         let text = reply.strip_suffix(b"\r\n").unwrap_or(&reply);
         text.escape_ascii().to_string().replace("\\r\\n", "|").replace("\\\"", "\"").replace("\\'", "'")
     }
