@@ -76,7 +76,7 @@ pub(crate) fn drive(
 ) -> Result<Tally, String> {
     let connections = sockets.iter().map(|socket| Connection::new(socket.node)).collect();
     let descriptors: Vec<_> = sockets.into_iter().map(|socket| socket.descriptor).collect();
-    let options = ring_options(job, descriptors.len());
+    let options = ring_options(dialect, job, descriptors.len());
     let ring = Ring::new(descriptors, options).map_err(|error| ring_error(&error))?;
     let clock = Clock::start();
     let mut client = Client {
@@ -118,8 +118,8 @@ fn ring_error(error: &io::Error) -> String {
 }
 
 /// Buffers large enough for the replies of a pipeline, and enough of them for every connection.
-fn ring_options(job: &Job<'_>, connection_count: usize) -> RingOptions {
-    let reply_bytes = job.plan.value_size.bytes_typical() + 16;
+fn ring_options<D: Dialect>(_: &D, job: &Job<'_>, connection_count: usize) -> RingOptions {
+    let reply_bytes = job.plan.value_size.bytes_typical() + D::REPLY_HEAD_BYTES;
     let buffer_bytes = (reply_bytes * job.pipeline).next_power_of_two().clamp(2 * 1024, 64 * 1024);
     let count_wanted = connection_count.next_power_of_two() * 2;
     let buffer_count = count_wanted.max(BUFFERS_BYTES / buffer_bytes).min(16_384) as u16;

@@ -1,7 +1,7 @@
 //! Connections, made one by one and ready to be handed to client threads.
 //!
-//! Here a server that is not there, wants a password or is no cluster is found out and told in one sentence,
-//! before any load.
+//! Here a server that is not there, wants a password, speaks another protocol or is no cluster is found out and told
+//! in one sentence, before any load.
 
 use std::{
     io::{Read, Write},
@@ -16,13 +16,25 @@ use locksley_wire::{
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::{keys::SlotOwners, options::ProtocolName, plan::Plan};
+use crate::{
+    dialect::{Dialect, Outcome},
+    keys::SlotOwners,
+    latency::Kind,
+    options::ProtocolName,
+    plan::Plan,
+};
 
 /// How long a server may take to accept or to answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Descriptors that are needed beside the connections.
 const DESCRIPTORS_SPARE: u64 = 64;
+
+/// Who authenticates to memcached unless told otherwise.
+const USER_DEFAULT: &str = "default";
+
+/// Most of a refusal's text that is shown.
+const REFUSAL_BYTES_MAX: usize = 300;
 
 /// A connection that is ready for requests.
 #[derive(Debug)]
@@ -48,12 +60,12 @@ impl Targets {
     }
 
     /// Finds the servers of `plan`: the one that it names, or the nodes of the cluster that that one tells of.
-    pub(crate) fn find(plan: &Plan) -> Result<Self, String> {
+    pub(crate) fn find(dialect: &impl Dialect, plan: &Plan) -> Result<Self, String> {
         raise_descriptor_limit(plan.options.connections as u64)?;
         let named = (plan.options.host.clone(), plan.port);
         let mut stream = open(plan, &named)?;
         if !plan.options.cluster {
-            greet(plan, &mut stream)?;
+            greet(dialect, plan, &mut stream)?;
             return Ok(Self { addresses: vec![named], owners: None });
         }
         let reply = ask(&mut stream, &[b"CLUSTER", b"SLOTS"])?;
@@ -118,8 +130,17 @@ fn prepare(plan: &Plan, stream: &mut TcpStream) -> Result<(), String> {
     stream.set_read_timeout(Some(ANSWER_TIME_MAX)).map_err(text)?;
     let options = &plan.options;
     if let Some(password) = &options.password {
-        let credentials: Vec<&[u8]> = options.user.iter().chain([password]).map(String::as_bytes).collect();
-        ask(stream, &[&[&b"AUTH"[..]], &credentials[..]].concat())?;
+        match options.protocol {
+            ProtocolName::Resp2 | ProtocolName::Resp3 => {
+                let credentials: Vec<&[u8]> = options.user.iter().chain([password]).map(String::as_bytes).collect();
+                ask(stream, &[&[&b"AUTH"[..]], &credentials[..]].concat())?;
+            }
+            ProtocolName::MemcachedText | ProtocolName::MemcachedMeta => {
+                give_token(stream, options.user.as_deref().unwrap_or(USER_DEFAULT), password)?;
+            }
+            // Each request brings its own.
+            ProtocolName::Http => {}
+        }
     }
     if options.protocol == ProtocolName::Resp3 {
         ask(stream, &[b"HELLO", b"3"])?;
@@ -127,17 +148,36 @@ fn prepare(plan: &Plan, stream: &mut TcpStream) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes sure that the other end speaks the protocol and serves this client.
-fn greet(plan: &Plan, stream: &mut TcpStream) -> Result<(), String> {
-    if plan.options.protocol != ProtocolName::Memcached {
-        return ask(stream, &[b"PING"]).map(drop);
-    }
-    stream.write_all(b"version\r\n").map_err(|error| error.to_string())?;
+/// Authenticates as memcached wants it: by a `set` of any key to user and password.
+fn give_token(stream: &mut TcpStream, user: &str, password: &str) -> Result<(), String> {
+    let request = format!("set auth 0 0 {}\r\n{user} {password}\r\n", user.len() + 1 + password.len());
+    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
     let reply = read_until(stream, |reply| Ok(reply.contains(&b'\n')))?;
-    if !reply.starts_with(b"VERSION ") {
-        return Err(format!("the server does not speak memcached: {}", reply.trim_ascii_end().escape_ascii()));
+    if reply != b"STORED\r\n" {
+        return Err(format!("the server refused --password: {}", reply.trim_ascii_end().escape_ascii()));
     }
     Ok(())
+}
+
+/// Makes sure, by one read, that the other end speaks the protocol and serves this client.
+fn greet(dialect: &impl Dialect, plan: &Plan, stream: &mut TcpStream) -> Result<(), String> {
+    let mut key = plan.shape.buffer();
+    plan.shape.spell(0, &mut key);
+    let mut request = Vec::new();
+    dialect.read(&key, &mut request);
+    stream.write_all(&request).map_err(|error| error.to_string())?;
+    let head = |reply: &[u8]| {
+        let head = dialect.reply(Kind::Read, reply);
+        head.map_err(|error| format!("the server does not speak {}: {error}", plan.options.protocol.text()))
+    };
+    let reply = read_until(stream, |reply| Ok(head(reply)?.is_some_and(|head| head.bytes <= reply.len())))?;
+    match head(&reply)? {
+        Some(head) if head.outcome == Outcome::Refused => {
+            let text = &reply[head.body_start..][..head.body_bytes.min(REFUSAL_BYTES_MAX)];
+            Err(format!("the server refused to be read from: {}", text.trim_ascii_end().escape_ascii()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The reply to one request, which is not an error.

@@ -11,6 +11,9 @@ use crate::{
     pace::Nanos,
 };
 
+/// What is wrong with bytes that no request waits for.
+const UNASKED: &str = "the server sent a reply that nothing was asked for";
+
 /// A request whose reply is still to come.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {
@@ -98,7 +101,8 @@ impl Connection {
             input = &joined;
         }
         while !input.is_empty() {
-            let Some(head) = dialect.reply(input)? else {
+            let kind = self.pending.front().ok_or(UNASKED)?.kind;
+            let Some(head) = dialect.reply(kind, input)? else {
                 self.held.extend_from_slice(input);
                 break;
             };
@@ -121,7 +125,7 @@ impl Connection {
     /// The request that a reply answers.
     #[inline]
     fn take_pending(&mut self, outcome: Outcome) -> Result<Pending, String> {
-        let pending = self.pending.pop_front().ok_or("the server sent a reply that nothing was asked for")?;
+        let pending = self.pending.pop_front().ok_or(UNASKED)?;
         let is_fitting = match pending.kind {
             Kind::Read => outcome != Outcome::Stored,
             Kind::Write => matches!(outcome, Outcome::Stored | Outcome::Refused),

@@ -2,8 +2,8 @@
 //!
 //! It drives a server over many connections and says what the requests took: latency percentiles, throughput
 //! and, given the server's process id, the processor time that the server spent on one request. It shares the
-//! wire formats with the server and nothing else, and speaks to Redis and memcached as well, so that one
-//! instrument measures all.
+//! wire formats with the server and nothing else, and speaks to Redis, memcached and HTTP servers as well, so that
+//! one instrument measures all.
 //!
 //! Rooms, lower first: [`random`], [`keys`], [`values`], [`dialect`], [`ring`], [`connect`], [`client`],
 //! [`cpu`], [`run`], [`report`].

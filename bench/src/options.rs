@@ -17,7 +17,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) host: String,
 
-    /// Port of the server [default: 6379, or 11211 for memcached].
+    /// Port of the server [default: 6379, for memcached 11211, for http 8379].
     #[arg(long)]
     pub(crate) port: Option<u16>,
 
@@ -25,13 +25,17 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = ProtocolName::Resp2)]
     pub(crate) protocol: ProtocolName,
 
-    /// User to authenticate as.
+    /// User to authenticate as [default for memcached: default].
     #[arg(long, requires = "password")]
     pub(crate) user: Option<String>,
 
-    /// Password to authenticate with.
+    /// Password to authenticate with: by AUTH, by memcached's token authentication, as Bearer token.
     #[arg(long)]
     pub(crate) password: Option<String>,
+
+    /// With http, read this path in place of keys, as of a file that any HTTP server has; makes --ratio 0:1.
+    #[arg(long)]
+    pub(crate) http_path: Option<String>,
 
     /// Connections, over all threads (and over all nodes with --cluster).
     #[arg(long, default_value_t = 50)]
@@ -129,8 +133,33 @@ pub(crate) enum ProtocolName {
     Resp2,
     /// RESP3.
     Resp3,
-    /// The text protocol of memcached.
-    Memcached,
+    /// The text commands of memcached: get and set.
+    #[value(alias = "memcached")]
+    MemcachedText,
+    /// The meta commands of memcached: mg and ms.
+    MemcachedMeta,
+    /// REST: GET and PUT of /cache/KEY, raw bytes.
+    Http,
+}
+
+impl ProtocolName {
+    /// Its name in a sentence.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Resp2 | Self::Resp3 => "RESP",
+            Self::MemcachedText | Self::MemcachedMeta => "memcached's protocol",
+            Self::Http => "HTTP",
+        }
+    }
+
+    /// The port where servers listen for it unless told otherwise.
+    pub(crate) fn default_port(self) -> u16 {
+        match self {
+            Self::Resp2 | Self::Resp3 => 6_379,
+            Self::MemcachedText | Self::MemcachedMeta => 11_211,
+            Self::Http => 8_379,
+        }
+    }
 }
 
 /// Ready sets of options.

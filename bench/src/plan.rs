@@ -52,20 +52,22 @@ impl Plan {
     /// One sentence that names the option at fault.
     pub(crate) fn new(options: Options) -> Result<Self, String> {
         check_counts(&options)?;
+        check_protocol(&options)?;
         let (key_bytes, value_size, ratio, distribution) = match options.preset {
             Some(Preset::Seeds) => {
                 (100, ValueSize::Fixed(1024), Ratio { writes: 1, reads: 10 }, Distribution::Zipf(0.99))
             }
             None => (16, ValueSize::Fixed(32), Ratio { writes: 1, reads: 10 }, Distribution::Uniform),
         };
+        // Nothing but reads goes to a fixed path.
+        let ratio = if options.http_path.is_some() { Ratio { writes: 0, reads: 1 } } else { ratio };
         let key_bytes = options.key_size.unwrap_or(key_bytes);
         let value_size = options.value_size.unwrap_or(value_size);
         let distribution = options.distribution.unwrap_or(distribution);
         let shape = KeyShape::new(options.keys, key_bytes)?;
-        let default_port = if options.protocol == ProtocolName::Memcached { 11_211 } else { 6_379 };
         let default_warmup = if options.requests.is_some() { 0.0 } else { 1.0 };
         Ok(Self {
-            port: options.port.unwrap_or(default_port),
+            port: options.port.unwrap_or(options.protocol.default_port()),
             order: Order::of(distribution, options.keys),
             shape,
             values: Values::new(value_size, options.check)?,
@@ -105,8 +107,33 @@ fn check_counts(options: &Options) -> Result<(), String> {
     if rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1e9)) {
         return Err("--rate is not a number of requests a second above 0".to_owned());
     }
-    if options.protocol == ProtocolName::Memcached && (options.cluster || options.password.is_some()) {
-        return Err("--cluster, --user and --password need RESP; --protocol is memcached".to_owned());
+    Ok(())
+}
+
+/// Refuses options that the protocol has no use for.
+fn check_protocol(options: &Options) -> Result<(), String> {
+    use ProtocolName::{Http, Resp2, Resp3};
+    let is_http = options.protocol == Http;
+    let is_resp = matches!(options.protocol, Resp2 | Resp3);
+    if options.cluster && !is_resp {
+        return Err("--cluster needs RESP (--protocol resp2 or resp3)".to_owned());
+    }
+    let credentials = [&options.user, &options.password];
+    if !is_resp && credentials.into_iter().flatten().any(|text| text.bytes().any(|byte| byte.is_ascii_control())) {
+        return Err("--user and --password have no control characters, except with RESP".to_owned());
+    }
+    if options.user.is_some() && is_http {
+        return Err("--user: with http the password alone is sent, as Bearer token".to_owned());
+    }
+    let Some(path) = &options.http_path else { return Ok(()) };
+    if !is_http {
+        return Err("--http-path needs --protocol http".to_owned());
+    }
+    if !path.starts_with('/') || path.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return Err(format!("--http-path '{path}' is not a path: it begins with a slash and has no blanks"));
+    }
+    if options.fill || options.check || options.ratio.is_some_and(|ratio| ratio.writes > 0) {
+        return Err("--http-path is only read: it excludes --fill, --check and writes in --ratio".to_owned());
     }
     Ok(())
 }
@@ -131,7 +158,12 @@ mod tests {
         assert_eq!((seeds.key_bytes, seeds.value_size), (100, ValueSize::Fixed(64)));
         assert_eq!(seeds.distribution, Distribution::Zipf(0.99));
         assert_eq!(plan(&[]).expect("sound").port, 6379);
-        assert_eq!(plan(&["--protocol", "memcached"]).expect("sound").port, 11211);
+        for (name, port) in [("memcached", 11211), ("memcached-text", 11211), ("memcached-meta", 11211), ("http", 8379)]
+        {
+            assert_eq!(plan(&["--protocol", name]).expect("sound").port, port, "{name}");
+        }
+        let files = plan(&["--protocol", "http", "--http-path", "/1k.bin", "--preset", "seeds"]).expect("sound");
+        assert_eq!(files.ratio, Ratio { writes: 0, reads: 1 });
     }
 
     #[test]
@@ -145,6 +177,13 @@ mod tests {
             (&["--keys", "0"], "--keys"),
             (&["--check", "--value-size", "4"], "--check"),
             (&["--protocol", "memcached", "--cluster"], "--cluster"),
+            (&["--protocol", "http", "--cluster"], "--cluster"),
+            (&["--protocol", "http", "--user", "u", "--password", "p"], "--user"),
+            (&["--http-path", "/f"], "--http-path"),
+            (&["--protocol", "http", "--http-path", "f"], "--http-path"),
+            (&["--protocol", "http", "--http-path", "/a b"], "--http-path"),
+            (&["--protocol", "http", "--http-path", "/f", "--fill"], "--http-path"),
+            (&["--protocol", "http", "--http-path", "/f", "--ratio", "1:1"], "--http-path"),
             (&["--duration=-1"], "--duration"),
         ];
         for (arguments, name) in cases {

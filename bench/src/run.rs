@@ -15,7 +15,7 @@ use crate::{
     client::{Job, Tally, drive},
     connect::{Socket, Targets},
     cpu,
-    dialect::{Dialect, Memcached, Resp},
+    dialect::{Dialect, Http, MemcachedMeta, MemcachedText, Resp},
     gauge::{Counts, Gauge, Signal, Stage},
     keys::{Cursors, Order},
     latency::Latencies,
@@ -69,12 +69,18 @@ pub(crate) fn run(plan: &Plan) -> Result<ExitCode, String> {
     }
     match plan.options.protocol {
         ProtocolName::Resp2 | ProtocolName::Resp3 => run_with(&Resp, plan),
-        ProtocolName::Memcached => run_with(&Memcached, plan),
+        ProtocolName::MemcachedText => run_with(&MemcachedText, plan),
+        ProtocolName::MemcachedMeta => run_with(&MemcachedMeta, plan),
+        ProtocolName::Http => {
+            let options = &plan.options;
+            let authority = format!("{}:{}", options.host, plan.port);
+            run_with(&Http::new(&authority, options.password.as_deref(), options.http_path.as_deref()), plan)
+        }
     }
 }
 
 fn run_with(dialect: &impl Dialect, plan: &Plan) -> Result<ExitCode, String> {
-    let targets = Targets::find(plan)?;
+    let targets = Targets::find(dialect, plan)?;
     let mut is_right = true;
     if plan.options.fill {
         let filled = fill(dialect, plan, &targets)?;

@@ -4,12 +4,15 @@ use locksley_wire::number::Digits;
 use locksley_wire::resp::{MalformedReply, Node, Nodes, Protocol, Reply};
 
 use super::{Dialect, Outcome, ReplyHead};
+use crate::latency::Kind;
 
 /// RESP, in either version: the replies to `GET` and `SET` differ in the null only.
 #[derive(Debug)]
 pub(crate) struct Resp;
 
 impl Dialect for Resp {
+    const REPLY_HEAD_BYTES: usize = 16;
+
     #[inline]
     fn read(&self, key: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(b"*2\r\n$3\r\nGET\r\n");
@@ -30,7 +33,7 @@ impl Dialect for Resp {
     }
 
     #[inline]
-    fn reply(&self, input: &[u8]) -> Result<Option<ReplyHead>, String> {
+    fn reply(&self, _: Kind, input: &[u8]) -> Result<Option<ReplyHead>, String> {
         match input {
             [b'+', b'O', b'K', b'\r', b'\n', ..] => {
                 Ok(Some(ReplyHead { outcome: Outcome::Stored, bytes: 5, body_start: 0, body_bytes: 0 }))
@@ -82,16 +85,16 @@ mod tests {
     fn replies_are_told_from_their_head() {
         let head =
             |outcome, bytes, body_start, body_bytes| Ok(Some(ReplyHead { outcome, bytes, body_start, body_bytes }));
-        assert_eq!(Resp.reply(b"$5\r\nhello\r\n"), head(Outcome::Hit, 11, 4, 5));
-        assert_eq!(Resp.reply(b"$1000\r\nhe"), head(Outcome::Hit, 1009, 7, 1000));
-        assert_eq!(Resp.reply(b"$-1\r\n"), head(Outcome::Miss, 5, 1, 0));
-        assert_eq!(Resp.reply(b"_\r\n"), head(Outcome::Miss, 3, 1, 0));
-        assert_eq!(Resp.reply(b"+OK\r\n"), head(Outcome::Stored, 5, 0, 0));
-        assert_eq!(Resp.reply(b"-ERR no\r\n"), head(Outcome::Refused, 9, 1, 6));
+        assert_eq!(Resp.reply(Kind::Read, b"$5\r\nhello\r\n"), head(Outcome::Hit, 11, 4, 5));
+        assert_eq!(Resp.reply(Kind::Read, b"$1000\r\nhe"), head(Outcome::Hit, 1009, 7, 1000));
+        assert_eq!(Resp.reply(Kind::Read, b"$-1\r\n"), head(Outcome::Miss, 5, 1, 0));
+        assert_eq!(Resp.reply(Kind::Read, b"_\r\n"), head(Outcome::Miss, 3, 1, 0));
+        assert_eq!(Resp.reply(Kind::Read, b"+OK\r\n"), head(Outcome::Stored, 5, 0, 0));
+        assert_eq!(Resp.reply(Kind::Read, b"-ERR no\r\n"), head(Outcome::Refused, 9, 1, 6));
         for input in [&b"$"[..], b"$5", b"$-", b"-ERR", b"+O", b"_"] {
-            assert_eq!(Resp.reply(input), Ok(None), "{}", input.escape_ascii());
+            assert_eq!(Resp.reply(Kind::Read, input), Ok(None), "{}", input.escape_ascii());
         }
-        assert!(Resp.reply(b"HTTP/1.1 400\r\n").is_err());
+        assert!(Resp.reply(Kind::Read, b"HTTP/1.1 400\r\n").is_err());
     }
 
     #[test]
