@@ -48,16 +48,23 @@ pub const HTTP_FIELD_COUNT_MAX: usize = 64;
 /// Longest target of an HTTP request.
 pub const HTTP_TARGET_BYTES_MAX: usize = 8 * 1024;
 
+/// Longest request line of HTTP: a target with method and version.
+pub const HTTP_REQUEST_LINE_BYTES_MAX: usize = HTTP_TARGET_BYTES_MAX + 64;
+
 /// Longest size line of an HTTP chunk, extensions included.
 pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 256;
 
 /// Most hexadecimal digits of an HTTP chunk's size.
 pub const HTTP_CHUNK_DIGIT_COUNT_MAX: usize = 8;
 
+/// Longest sum of all extensions of an HTTP body's chunks.
+pub const HTTP_CHUNK_EXTENSION_BYTES_MAX: usize = 4 * 1024;
+
 /// Most bytes of empty lines that are passed over before an HTTP request.
 pub const HTTP_EMPTY_BYTES_MAX: usize = 8;
 
-const _: () = assert!(HTTP_TARGET_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
+const _: () = assert!(HTTP_REQUEST_LINE_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
+const _: () = assert!(HTTP_EMPTY_BYTES_MAX.is_multiple_of(2), "an empty line has two bytes");
 const _: () = assert!(BULK_BYTES_MAX < REQUEST_BYTES_MAX);
 const _: () = assert!(UNAUTHENTICATED_BULK_BYTES_MAX < BULK_BYTES_MAX);
 const _: () = assert!(UNAUTHENTICATED_ARGUMENT_COUNT_MAX < ARGUMENT_COUNT_MAX);

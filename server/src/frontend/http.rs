@@ -46,7 +46,7 @@ impl<'b> Batch<'b> {
                 goes_on = true;
                 break;
             }
-            match parser.parse(&bytes[position..], limits) {
+            match parser.parse(&bytes[position..], |_| *limits) {
                 Step::Request { consumed, request } => {
                     let closes = !request.is_keep_alive;
                     let request = self.route(table, &request, facts, position);

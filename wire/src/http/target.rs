@@ -1,4 +1,11 @@
 //! The target of a request: path and query, percent-encoded.
+//!
+//! Source: RFC 9112 section 3.2 (forms of a target), RFC 3986 section 2.1 (percent-encoding).
+
+use memchr::memchr;
+
+/// What an absolute form begins with, in any case.
+const SCHEMES: [&[u8]; 2] = [b"http://", b"https://"];
 
 /// A request target in origin form (or absolute form, without scheme and authority).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,24 +21,39 @@ pub struct Target<'a> {
 pub struct BadEncoding;
 
 impl<'a> Target<'a> {
-    /// Splits a target, if it is one.
+    /// Reads a target, if it is one.
     pub fn parse(target: &'a [u8]) -> Option<Target<'a>> {
-        let target = match target {
-            b"*" => return Some(Target { path: target, query: b"" }),
-            [b'/', ..] => target,
+        Self::split(target).map(|(target, _)| target)
+    }
+
+    /// Reads a target, and the authority (`host:port`) that it names in absolute form.
+    pub(super) fn split(target: &'a [u8]) -> Option<(Target<'a>, Option<&'a [u8]>)> {
+        // A fragment stays with the client; cut off here, it would be a request for something else.
+        if memchr(b'#', target).is_some() {
+            return None;
+        }
+        let (target, authority) = match target {
+            b"*" => return Some((Target { path: target, query: b"" }, None)),
+            [b'/', ..] => (target, None),
             _ => {
-                let is_absolute = target.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"http://"));
-                let behind = target.get(7..).filter(|_| is_absolute)?;
-                let start = behind.iter().position(|byte| *byte == b'/')?;
-                &behind[start..]
+                let behind = SCHEMES.iter().find_map(|scheme| {
+                    let (found, behind) = target.split_at_checked(scheme.len())?;
+                    found.eq_ignore_ascii_case(scheme).then_some(behind)
+                })?;
+                let end = behind.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(behind.len());
+                let (authority, target) = behind.split_at(end);
+                if authority.is_empty() || authority.contains(&b'@') {
+                    return None;
+                }
+                (target, Some(authority))
             }
         };
-        let target = target.split(|byte| *byte == b'#').next().unwrap_or(target);
-        let end = target.iter().position(|byte| *byte == b'?');
-        Some(match end {
-            Some(end) => Target { path: &target[..end], query: &target[end + 1..] },
-            None => Target { path: target, query: b"" },
-        })
+        let (path, query) = match memchr(b'?', target) {
+            Some(end) => (&target[..end], &target[end + 1..]),
+            None => (target, &b""[..]),
+        };
+        let path = if path.is_empty() { b"/" } else { path };
+        Some((Target { path, query }, authority))
     }
 
     /// The names and values of the query, as they were sent.
@@ -43,16 +65,17 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The bytes that `text` means: itself, or decoded into `out` where it has a percent sign. A plus sign is a plus sign.
+/// The bytes that `text` means: itself, or decoded into `out` where it has a percent sign.
+///
+/// A plus sign is a plus sign, in paths and in queries: that it is a blank is a custom of forms in browsers.
 ///
 /// # Errors
 /// When a percent sign is not followed by two hexadecimal digits.
 pub fn decode<'o>(text: &'o [u8], out: &'o mut Vec<u8>) -> Result<&'o [u8], BadEncoding> {
-    if !text.contains(&b'%') {
-        return Ok(text);
-    }
+    let Some(plain_bytes) = memchr(b'%', text) else { return Ok(text) };
     out.clear();
-    let mut rest = text;
+    let (plain, mut rest) = text.split_at(plain_bytes);
+    out.extend_from_slice(plain);
     while let [first, behind @ ..] = rest {
         if *first != b'%' {
             out.push(*first);
@@ -71,16 +94,27 @@ pub fn decode<'o>(text: &'o [u8], out: &'o mut Vec<u8>) -> Result<&'o [u8], BadE
 mod tests {
     use super::*;
 
+    type PathAndQuery = (&'static [u8], &'static [u8]);
+    type Decoded = Result<&'static [u8], BadEncoding>;
+
     #[test]
     fn targets_are_split_in_path_and_query() {
-        let cases: [(&[u8], Option<(&[u8], &[u8])>); 7] = [
+        let cases: [(&[u8], Option<PathAndQuery>); 15] = [
             (b"/", Some((b"/", b""))),
             (b"/a/b?c=d&e", Some((b"/a/b", b"c=d&e"))),
             (b"http://host:80/a?b", Some((b"/a", b"b"))),
             (b"*", Some((b"*", b""))),
             (b"a", None),
             (b"", None),
-            (b"http://host", None),
+            (b"http://host", Some((b"/", b""))),
+            (b"http://host?a", Some((b"/", b"a"))),
+            (b"HTTPS://[::1]:8/a", Some((b"/a", b""))),
+            (b"/a?b?c", Some((b"/a", b"b?c"))),
+            (b"//a", Some((b"//a", b""))),
+            (b"http:///a", None),
+            (b"http://user@host/a", None),
+            (b"ftp://host/a", None),
+            (b"/a#b", None),
         ];
         for (target, expected) in cases {
             let parsed = Target::parse(target).map(|target| (target.path, target.query));
@@ -92,7 +126,7 @@ mod tests {
 
     #[test]
     fn percent_signs_are_decoded_or_refused() {
-        let cases: [(&[u8], Result<&[u8], BadEncoding>); 6] = [
+        let cases: [(&[u8], Decoded); 6] = [
             (b"abc+", Ok(b"abc+")),
             (b"a%20b%2Fc%ff", Ok(b"a b/c\xff")),
             (b"%", Err(BadEncoding)),
