@@ -29,16 +29,18 @@ pub(super) static AUTHENTICATE: Command = Command {
     run: Run::Home(run),
 };
 
+const FORMAT_TEXT: &str = "bad authentication token format";
 const FAILURE_TEXT: &str = "authentication failure";
 
 fn run(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let block = args[1];
-    let separator = block.iter().position(|byte| *byte == b' ');
-    let is_known = separator.is_some_and(|at| {
-        let (user, password) = (&block[..at], &block[at + 1..]);
-        password::check(&context.thread.config, user, password).is_ok()
-    });
-    if is_known {
+    let Some(separator) = block.iter().position(|byte| *byte == b' ') else {
+        context.thread.counters.cache.auth_errors += 1;
+        reply::client_error(FORMAT_TEXT, reply.buffer());
+        return Ok(());
+    };
+    let (user, password) = (&block[..separator], &block[separator + 1..]);
+    if password::check(&context.thread.config, user, password).is_ok() {
         context.client().authenticated = true;
         reply.buffer().extend_from_slice(b"STORED\r\n");
     } else {
@@ -60,7 +62,7 @@ mod tests {
             rig.inner.client().authenticated = false;
             for (line, expected) in [
                 ("get k", "CLIENT_ERROR unauthenticated"),
-                ("set k 0 0 7|default", "CLIENT_ERROR authentication failure"),
+                ("set k 0 0 7|default", "CLIENT_ERROR bad authentication token format"),
                 ("set k 0 0 13|default wrong", "CLIENT_ERROR authentication failure"),
                 ("set k 0 0 16|alice the secret", "CLIENT_ERROR authentication failure"),
                 ("stats", "CLIENT_ERROR unauthenticated"),
