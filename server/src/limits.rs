@@ -109,3 +109,22 @@ pub(crate) const LOCK_PATIENCE_SECONDS: u64 = 5;
 
 /// Milliseconds after which a delayed flush for which the log had no room is tried again.
 pub(crate) const FLUSH_RETRY_MS: u64 = 100;
+
+/// Longest key at the HTTP door, in bytes: that of memcached, so that each door can name what another wrote.
+pub(crate) const HTTP_KEY_BYTES_MAX: usize = 250;
+
+/// Longest time to live at the HTTP door, in seconds: the largest number that every reader of JSON takes as it is.
+pub(crate) const HTTP_TTL_SECONDS_MAX: u64 = (1 << 53) - 1;
+
+/// Most keys of a batch at the HTTP door.
+#[expect(dead_code, reason = "the batch comes next")]
+pub(crate) const HTTP_BATCH_KEY_COUNT_MAX: usize = 1_000;
+
+/// Longest body of a batch at the HTTP door, in bytes.
+pub(crate) const HTTP_BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Longest body at the HTTP door that nobody asked for: with a GET, or before the password; in bytes.
+pub(crate) const HTTP_OTHER_BODY_BYTES_MAX: u64 = 16 * 1024;
+
+// A time to live that begins within the next half million years ends within 64 bits of milliseconds.
+const _: () = assert!(HTTP_TTL_SECONDS_MAX < (i64::MAX / 1000) as u64 - (1 << 44));

@@ -11,12 +11,14 @@
 //! | `WRONGTYPE` | `SERVER_ERROR <sentence>` | 409 |
 //! | any other | `SERVER_ERROR <sentence>` | 500 |
 
-use locksley_wire::http::{Manner, Response};
+use locksley_wire::http::Manner;
 use locksley_wire::memcached;
 use locksley_wire::resp::Reply;
 
 use super::failure::Failure;
+use super::rest;
 use crate::client::Door;
+use crate::config::Config;
 
 /// The protocol of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,18 +40,27 @@ impl Dialect {
             Door::Http => Dialect::Http(Manner { second: 0, is_head: false, closes: true }),
         }
     }
-}
 
-/// Seconds after which a client may try again what there was no room for.
-const RETRY_AFTER_SECONDS: u64 = 1;
+    /// How a response of the HTTP door is written.
+    ///
+    /// # Panics
+    /// For requests of another door.
+    #[inline]
+    pub(crate) fn http(self) -> Manner {
+        match self {
+            Dialect::Http(manner) => manner,
+            _ => unreachable!("no other door finds the rows of HTTP"),
+        }
+    }
+}
 
 /// Writes `failure` as clients of `dialect` read it.
 #[cold]
-pub(crate) fn write_failure(dialect: Dialect, failure: &Failure, reply: &mut Reply<'_>) {
+pub(crate) fn write_failure(dialect: Dialect, config: &Config, failure: &Failure, reply: &mut Reply<'_>) {
     match dialect {
         Dialect::Resp => reply.error(failure.text()),
         Dialect::Memcached => write_memcached(failure, reply.buffer()),
-        Dialect::Http(manner) => write_http(manner, failure, reply.buffer()),
+        Dialect::Http(manner) => write_http(manner, config, failure, reply.buffer()),
     }
 }
 
@@ -61,20 +72,14 @@ fn write_memcached(failure: &Failure, out: &mut Vec<u8>) {
     }
 }
 
-fn write_http(manner: Manner, failure: &Failure, out: &mut Vec<u8>) {
-    let status = match failure.code() {
-        "OOM" | "LOADING" | "MISCONF" => 503,
-        "NOAUTH" => 401,
-        "WRONGTYPE" => 409,
-        _ => 500,
+fn write_http(manner: Manner, config: &Config, failure: &Failure, out: &mut Vec<u8>) {
+    let (status, sentence) = match failure.code() {
+        "OOM" => (503, "the memory limit is reached, and nothing may be evicted"),
+        "LOADING" => (503, "the data is being loaded"),
+        "MISCONF" => (503, failure.sentence()),
+        "NOAUTH" => (401, failure.sentence()),
+        "WRONGTYPE" => (409, "the entry is of a type that this door does not serve"),
+        _ => (500, failure.sentence()),
     };
-    let body = serde_json::json!({ "error": failure.sentence() }).to_string();
-    let mut response = Response::new(out, manner, status).field("Content-Type", b"application/json");
-    if status == 503 {
-        response = response.number("Retry-After", RETRY_AFTER_SECONDS);
-    }
-    if status == 401 {
-        response = response.field("WWW-Authenticate", b"Bearer, Basic realm=\"locksley\"");
-    }
-    response.body(body.as_bytes());
+    rest::reply::error(out, manner, config, status, sentence);
 }

@@ -41,7 +41,7 @@ pub(crate) fn execute_part(thread: &mut Thread, caller: Caller, entry: Entry, ar
     thread.settle();
     if let Err(failure) = run(thread, caller, entry, args, reply) {
         reply.truncate(start);
-        write_failure(caller.dialect, &failure, reply);
+        write_failure(caller.dialect, &thread.config, &failure, reply);
     }
     if thread.shared.shard_count > 1 {
         let took = thread.counters.add_part(entry.index());
@@ -116,7 +116,7 @@ pub(crate) fn conclude(
 fn fail(thread: &mut Thread, caller: Caller, entry: Entry, failure: &Failure, start: usize, reply: &mut Reply<'_>) {
     thread.counters.count_failure(entry.index(), failure.code());
     reply.truncate(start);
-    write_failure(caller.dialect, failure, reply);
+    write_failure(caller.dialect, &thread.config, failure, reply);
 }
 
 /// Counts a command that has run.

@@ -11,6 +11,7 @@
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
+use locksley_engine::Db;
 use locksley_wire::resp::request::ProtocolError;
 
 use crate::command::dialect::Dialect;
@@ -44,11 +45,13 @@ pub(crate) enum Call<'b> {
     Answer(&'b [u8]),
 }
 
-/// How the reply to a request is written.
+/// How a request runs and its reply is written, where that is not as always with its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Manner {
     /// In which dialect; `None`: as its client's requests always are.
     pub dialect: Option<Dialect>,
+    /// In which database it runs; `None`: in its client's.
+    pub db: Option<Db>,
     /// No reply is wanted.
     pub is_silent: bool,
     /// The connection ends behind the reply.
@@ -57,9 +60,9 @@ pub(crate) struct Manner {
 
 impl Manner {
     /// No reply is wanted.
-    pub(crate) const SILENT: Manner = Manner { dialect: None, is_silent: true, closes: false };
+    pub(crate) const SILENT: Manner = Manner { dialect: None, db: None, is_silent: true, closes: false };
     /// The connection ends behind the reply.
-    pub(crate) const LAST: Manner = Manner { dialect: None, is_silent: false, closes: true };
+    pub(crate) const LAST: Manner = Manner { dialect: None, db: None, is_silent: false, closes: true };
 }
 
 /// The requests of one connection in a batch, in its order.

@@ -1,7 +1,7 @@
 //! Cuts what a connection sent into requests, in its door's protocol.
 
+use locksley_wire::memcached;
 use locksley_wire::resp::request::{Limits, Span, Standing};
-use locksley_wire::{http, memcached};
 
 use super::desk::Desk;
 use crate::client::ClientSlot;
@@ -33,14 +33,7 @@ impl Desk {
                 batch.cut_memcached(table, input, parser, &limits, access)
             }
             Parser::Http(parser) => {
-                let facts = Facts {
-                    config,
-                    local_address: local_address.ip(),
-                    second: (thread.now.0 / 1000) as u32,
-                    is_loading: thread.is_loading,
-                };
-                let limits = http::Limits { body_bytes_max: config.http_max_value };
-                batch.cut_http(table, input, parser, &limits, facts)
+                batch.cut_http(table, input, parser, Facts { thread, local_address: local_address.ip() })
             }
         }
     }

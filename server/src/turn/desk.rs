@@ -368,7 +368,7 @@ impl Desk {
     pub(crate) fn refuse(&mut self, hand: &Hand, entry: Entry, failure: &Failure, sink: &mut Sink) {
         self.thread.counters.count_rejection(entry.index(), failure.code());
         let mut reply = Reply::new(&mut sink.buffer, hand.caller.protocol);
-        write_failure(hand.caller.dialect, failure, &mut reply);
+        write_failure(hand.caller.dialect, &self.thread.config, failure, &mut reply);
     }
 
     #[cold]
@@ -531,6 +531,9 @@ impl Desk {
 fn prepare(hand: &mut Hand, manner: Manner) {
     if let Some(dialect) = manner.dialect {
         hand.caller.dialect = dialect;
+    }
+    if let Some(db) = manner.db {
+        hand.caller.db = db;
     }
     hand.wants_replies = !manner.is_silent;
 }

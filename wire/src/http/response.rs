@@ -25,6 +25,9 @@ pub struct Response<'o> {
     manner: Manner,
 }
 
+/// What is before the digits of the body's length.
+const LENGTH_NAME: &[u8] = b"Content-Length: ";
+
 /// Bytes of a usual head.
 const HEAD_BYTES: usize = 256;
 
@@ -61,10 +64,41 @@ impl<'o> Response<'o> {
         self.field(name, Digits::of_u64(value).as_bytes())
     }
 
+    /// Adds fields that are written out already, each with its line end.
+    pub fn lines(self, lines: &[u8]) -> Response<'o> {
+        debug_assert!(lines.ends_with(b"\r\n"), "each field has its line end");
+        self.out.extend_from_slice(lines);
+        self
+    }
+
+    /// Ends it with what `write` appends, which is taken to have about `likely_bytes`: the closer, the cheaper.
+    ///
+    /// The length stands before the body and is known behind it. Room is left for as many digits as were likely; where
+    /// it takes another number of them, the body is moved.
+    pub fn body_with(self, likely_bytes: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let Manner { is_head, .. } = self.manner;
+        let likely = Digits::of_u64(likely_bytes as u64);
+        let digits_start = self.out.len() + LENGTH_NAME.len();
+        let out = self.lines_of_length(likely.as_bytes()).end_head();
+        let digits_end = digits_start + likely.as_bytes().len();
+        let start = out.len();
+        write(out);
+        let length = Digits::of_u64((out.len() - start) as u64);
+        let length = length.as_bytes();
+        if is_head {
+            out.truncate(start);
+        }
+        if length.len() == likely.as_bytes().len() {
+            out[digits_start..digits_end].copy_from_slice(length);
+        } else {
+            out.splice(digits_start..digits_end, length.iter().copied());
+        }
+    }
+
     /// Ends it with `body`, and its length.
     pub fn body(self, body: &[u8]) {
         let Manner { is_head, .. } = self.manner;
-        let out = self.number("Content-Length", body.len() as u64).end_head();
+        let out = self.lines_of_length(Digits::of_u64(body.len() as u64).as_bytes()).end_head();
         if !is_head {
             out.extend_from_slice(body);
         }
@@ -73,6 +107,13 @@ impl<'o> Response<'o> {
     /// Ends it without a body (204, 304).
     pub fn end(self) {
         self.end_head();
+    }
+
+    fn lines_of_length(self, digits: &[u8]) -> Response<'o> {
+        self.out.extend_from_slice(LENGTH_NAME);
+        self.out.extend_from_slice(digits);
+        self.out.extend_from_slice(b"\r\n");
+        self
     }
 
     fn end_head(self) -> &'o mut Vec<u8> {
@@ -130,6 +171,14 @@ mod tests {
         out.clear();
         Response::new(&mut out, Manner { is_head: true, ..manner }, 200).field("A", b"b").body(b"hello");
         assert_eq!(String::from_utf8_lossy(&out), head);
+        for likely_bytes in [5, 9, 10, 0, 12_345] {
+            for is_head in [false, true] {
+                out.clear();
+                let response = Response::new(&mut out, Manner { is_head, ..manner }, 200).lines(b"A: b\r\n");
+                response.body_with(likely_bytes, |out| out.extend_from_slice(b"hello"));
+                assert_eq!(String::from_utf8_lossy(&out), format!("{head}{}", if is_head { "" } else { "hello" }));
+            }
+        }
         out.clear();
         Response::new(&mut out, Manner { closes: true, ..manner }, 204).end();
         let text = String::from_utf8_lossy(&out).into_owned();

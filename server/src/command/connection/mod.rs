@@ -4,7 +4,7 @@ mod auth;
 mod client;
 mod echo;
 mod hello;
-pub(super) mod password;
+pub(crate) mod password;
 mod ping;
 mod quit;
 mod reset;

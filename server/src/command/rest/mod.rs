@@ -1,14 +1,31 @@
 //! The operations of the HTTP door.
 //!
 //! They are rows like any other, so that routing, responses in order, durability and counting are the same; only the HTTP
-//! door finds them. A handler writes a whole response; how (HEAD, last of its connection) is in the caller's dialect.
+//! door finds them. A handler writes a whole response; how (HEAD, last of its connection) is in the caller's dialect, and
+//! the database in the caller. What a request said in its fields was checked at the door: a handler trusts its arguments.
+//!
+//! | verb | args |
+//! |---|---|
+//! | `Get` | name, key, [`Form`], then If-None-Match if there is one |
+//! | `Put` | name, key, [`PutOptions`], value, then If-Match and If-None-Match if there is one of them, each empty if it is not |
+//! | `Delete` | name, key, then If-Match if there is one |
+//! | `BatchGet` | name, keys, none twice |
+//! | `BatchPut` | name, then for each item key, [`ItemOptions`], value |
+
+mod delete;
+mod get;
+mod json;
+mod put;
+pub(crate) mod reply;
+pub(crate) mod tags;
 
 use crate::command::row::Command;
+
+pub(crate) use put::PutOptions;
 
 /// Which operation; in the order of [`COMMANDS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
-#[expect(dead_code, reason = "the rows come next")]
 pub(crate) enum Verb {
     /// `GET` and `HEAD /cache/{key}`.
     Get,
@@ -16,11 +33,33 @@ pub(crate) enum Verb {
     Put,
     /// `DELETE /cache/{key}`.
     Delete,
-    /// The reading half of `POST /cache/batch`.
-    BatchGet,
-    /// The writing half of `POST /cache/batch`.
-    BatchPut,
 }
 
 /// The rows, in the order of [`Verb`].
-pub(crate) static COMMANDS: &[&Command] = &[];
+pub(crate) static COMMANDS: &[&Command] = &[&get::GET, &put::PUT, &delete::DELETE];
+
+/// How a value is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// In JSON, with what else is to be told.
+    Json,
+    /// Its bytes alone, with what else is to be told in fields.
+    Raw,
+}
+
+impl Form {
+    /// As it travels.
+    #[inline]
+    pub(crate) fn encode(self) -> &'static [u8] {
+        match self {
+            Form::Json => b"j",
+            Form::Raw => b"r",
+        }
+    }
+
+    /// What `bytes` say.
+    #[inline]
+    fn decode(bytes: &[u8]) -> Form {
+        if bytes == b"r" { Form::Raw } else { Form::Json }
+    }
+}

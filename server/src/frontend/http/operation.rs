@@ -1,0 +1,151 @@
+//! From a request to a row with its arguments, or to the response where no shard is needed.
+
+use locksley_wire::http::target::decode;
+use locksley_wire::http::{self, Body, Method, Request};
+
+use super::query::{Parameters, Query, bad_encoding, check_key};
+use super::routes::Route;
+use super::{Facts, Meant, Refused, accept, gate};
+use crate::command::rest::reply::{begin, end_error, end_json};
+use crate::command::rest::{PutOptions, Verb, tags};
+use crate::frontend::batch::Batch;
+
+/// Fields that a page may send, and for how many seconds its browser need not ask again.
+const PREFLIGHT: &[u8] =
+    b"Access-Control-Allow-Headers: Accept, Authorization, Content-Type, If-Match, If-None-Match\r\n\
+      Access-Control-Max-Age: 600\r\n";
+
+impl<'b> Batch<'b> {
+    /// What a request asks for.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    #[inline]
+    pub(super) fn admit(
+        &self,
+        request: &Request<'b>,
+        facts: Facts<'_>,
+        manner: http::Manner,
+    ) -> Result<Meant<'b>, Refused> {
+        match gate::check(request, facts)? {
+            route if request.method == Method::Options => Ok(self.preflight(route, facts, manner)),
+            Route::Key(sent) => {
+                let key = self.key(sent)?;
+                match request.method {
+                    Method::Put => self.put(request, key, facts),
+                    Method::Delete => self.delete(request, key, facts),
+                    _ => self.get(request, key, facts),
+                }
+            }
+            route => {
+                Query::parse(request.target, Parameters::None, 1)?;
+                match route {
+                    Route::Readiness => Ok(self.readiness(facts, manner)),
+                    Route::Health => {
+                        let write = |out: &mut Vec<u8>| {
+                            end_json(begin(out, manner, facts.config(), 200), b"{\"status\":\"ok\"}")
+                        };
+                        Ok(Meant::Answer(self.respond(write)))
+                    }
+                    _ => Err(Refused::new(501, "not yet")),
+                }
+            }
+        }
+    }
+
+    /// The key that is meant.
+    #[inline]
+    fn key(&self, sent: &'b [u8]) -> Result<&'b [u8], Refused> {
+        let key = if sent.contains(&b'%') { self.decoded(sent)? } else { sent };
+        check_key(key)?;
+        Ok(key)
+    }
+
+    #[cold]
+    fn decoded(&self, sent: &'b [u8]) -> Result<&'b [u8], Refused> {
+        let mut bytes = Vec::new();
+        let key = decode(sent, &mut bytes).map_err(|_| bad_encoding())?;
+        Ok(self.bump.alloc_slice_copy(key))
+    }
+
+    #[inline]
+    fn get(&self, request: &Request<'b>, key: &'b [u8], facts: Facts<'_>) -> Result<Meant<'b>, Refused> {
+        let Query { db, .. } = Query::parse(request.target, Parameters::Database, facts.config().databases)?;
+        let form = accept::form(request.accept)?.encode();
+        let args: &'b [&'b [u8]] = match checked_tags("If-None-Match", request.if_none_match)? {
+            b"" => self.bump.alloc([b"get", key, form]),
+            if_none_match => self.bump.alloc([b"get", key, form, if_none_match]),
+        };
+        Ok(Meant::Run { verb: Verb::Get, args, db })
+    }
+
+    #[inline]
+    fn put(&self, request: &Request<'b>, key: &'b [u8], facts: Facts<'_>) -> Result<Meant<'b>, Refused> {
+        let Query { ttl_seconds, flags, db } =
+            Query::parse(request.target, Parameters::Entry, facts.config().databases)?;
+        let options: &'b [u8] = self.bump.alloc(PutOptions { flags, ttl_seconds }.encode());
+        let value = self.whole(request.body);
+        let if_match = checked_tags("If-Match", request.if_match)?;
+        let if_none_match = checked_tags("If-None-Match", request.if_none_match)?;
+        let args: &'b [&'b [u8]] = if if_match.is_empty() && if_none_match.is_empty() {
+            self.bump.alloc([b"put", key, options, value])
+        } else {
+            self.bump.alloc([b"put", key, options, value, if_match, if_none_match])
+        };
+        Ok(Meant::Run { verb: Verb::Put, args, db })
+    }
+
+    fn delete(&self, request: &Request<'b>, key: &'b [u8], facts: Facts<'_>) -> Result<Meant<'b>, Refused> {
+        let Query { db, .. } = Query::parse(request.target, Parameters::Database, facts.config().databases)?;
+        let args: &'b [&'b [u8]] = match checked_tags("If-Match", request.if_match)? {
+            b"" => self.bump.alloc([b"delete", key]),
+            if_match => self.bump.alloc([b"delete", key, if_match]),
+        };
+        Ok(Meant::Run { verb: Verb::Delete, args, db })
+    }
+
+    /// A body in one piece: as it lies in the input, or put together of its chunks.
+    fn whole(&self, body: Body<'b>) -> &'b [u8] {
+        match body {
+            Body::Whole(bytes) => bytes,
+            Body::Chunked { bytes, .. } => {
+                let mut whole = bumpalo::collections::Vec::with_capacity_in(bytes, self.bump);
+                body.pieces().for_each(|piece| whole.extend_from_slice_copy(piece));
+                whole.into_bump_slice()
+            }
+        }
+    }
+
+    /// The answer to a browser that asks before it lets a page do something.
+    fn preflight(&self, route: Route<'_>, facts: Facts<'_>, manner: http::Manner) -> Meant<'b> {
+        Meant::Answer(self.respond(|out| {
+            let allowed = route.path().allowed.as_bytes();
+            let response = begin(out, manner, facts.config(), 204).field("Allow", allowed);
+            response.field("Access-Control-Allow-Methods", allowed).lines(PREFLIGHT).end();
+        }))
+    }
+
+    /// Whether entries can be read and written, as far as is known without a look at them.
+    fn readiness(&self, facts: Facts<'_>, manner: http::Manner) -> Meant<'b> {
+        let (thread, config) = (facts.thread, facts.config());
+        let obstacle = if thread.is_loading {
+            Some("the data is being loaded".to_owned())
+        } else {
+            thread.check_writes().err().map(|failure| failure.sentence().to_owned())
+        };
+        Meant::Answer(self.respond(|out| match obstacle {
+            Some(sentence) => end_error(begin(out, manner, config, 503), 503, &sentence),
+            None => end_json(begin(out, manner, config, 200), b"{\"status\":\"ready\"}"),
+        }))
+    }
+}
+
+/// The value of a field that lists entity tags; empty where there is no such field.
+#[inline]
+fn checked_tags<'b>(name: &str, field: Option<&'b [u8]>) -> Result<&'b [u8], Refused> {
+    match field {
+        None => Ok(b""),
+        Some(list) if tags::is_list(list) => Ok(list),
+        Some(_) => Err(Refused::new(400, format!("{name} is * or a list of ETags in quotes"))),
+    }
+}

@@ -1,0 +1,104 @@
+//! The paths of the HTTP door, and what may be done at each.
+//!
+//! All that is behind `/cache/` is the key, slashes included. `batch` is a key like any other too: only POST means the
+//! batch.
+
+use locksley_wire::http::Method;
+
+use super::Refused;
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    /// `/cache/{key}`, with the key as it was sent.
+    Key(&'a [u8]),
+    /// `POST /cache/batch`.
+    Batch,
+    /// `/healthz`.
+    Health,
+    /// `/readyz`.
+    Readiness,
+    /// `/openapi.json`.
+    Document,
+}
+
+/// A path with its methods, for the OpenAPI document's test and the field `Allow`.
+#[derive(Debug)]
+pub(super) struct Path {
+    /// As the document writes it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the test of the document reads it"))]
+    pub template: &'static str,
+    /// What may be done there.
+    pub methods: &'static [Method],
+    /// The same as `Allow` lists it.
+    pub allowed: &'static str,
+}
+
+const KEY: Path = Path {
+    template: "/cache/{key}",
+    methods: &[Method::Get, Method::Head, Method::Put, Method::Delete],
+    allowed: "GET, HEAD, PUT, DELETE",
+};
+const BATCH: Path = Path {
+    template: "/cache/batch",
+    methods: &[Method::Get, Method::Head, Method::Put, Method::Delete, Method::Post],
+    allowed: "GET, HEAD, PUT, DELETE, POST",
+};
+const HEALTH: Path = Path { template: "/healthz", methods: &[Method::Get, Method::Head], allowed: "GET, HEAD" };
+const READINESS: Path = Path { template: "/readyz", ..HEALTH };
+const DOCUMENT: Path = Path { template: "/openapi.json", ..HEALTH };
+
+/// Every path.
+#[cfg(test)]
+pub(super) const PATHS: [Path; 5] = [KEY, BATCH, HEALTH, READINESS, DOCUMENT];
+
+const NO_PATH: &str = "there is nothing at this path: see /openapi.json";
+const NO_METHOD: &str = "this path does not have that method";
+
+impl<'a> Route<'a> {
+    /// Where a path leads.
+    ///
+    /// # Errors
+    /// 404 when nowhere.
+    #[inline]
+    pub(super) fn of(path: &'a [u8], method: Method) -> Result<Route<'a>, Refused> {
+        if let Some(key) = path.strip_prefix(b"/cache/") {
+            let is_batch = key == b"batch" && matches!(method, Method::Post | Method::Options);
+            return Ok(if is_batch { Route::Batch } else { Route::Key(key) });
+        }
+        match path {
+            b"/healthz" => Ok(Route::Health),
+            b"/readyz" => Ok(Route::Readiness),
+            b"/openapi.json" => Ok(Route::Document),
+            _ => Err(Refused::new(404, NO_PATH)),
+        }
+    }
+
+    /// Its path.
+    pub(super) fn path(self) -> &'static Path {
+        match self {
+            Route::Key(b"batch") | Route::Batch => &BATCH,
+            Route::Key(_) => &KEY,
+            Route::Health => &HEALTH,
+            Route::Readiness => &READINESS,
+            Route::Document => &DOCUMENT,
+        }
+    }
+
+    /// Whether it leads to entries, and so needs the password.
+    pub(super) fn has_entries(self) -> bool {
+        matches!(self, Route::Key(_) | Route::Batch)
+    }
+
+    /// Whether `method` may be used there.
+    ///
+    /// # Errors
+    /// 405 when not.
+    #[inline]
+    pub(super) fn check(self, method: Method) -> Result<(), Refused> {
+        if self.path().methods.contains(&method) {
+            return Ok(());
+        }
+        Err(Refused { allowed: self.path().allowed, ..Refused::new(405, NO_METHOD) })
+    }
+}
