@@ -1,10 +1,12 @@
 """Server processes under measurement, the load on them, and what the kernel says of them.
 
-Settings are given by name, the same for Locksley and redis-server, whose names Locksley has; memcached and the stub
-take none. Unless a measurement asks for more, nothing is logged and no snapshot is taken.
+Settings are given by name, the same for Locksley and redis-server, whose names Locksley has; memcached, nginx and the
+stub take none. Unless a measurement asks for more, nothing is logged and no snapshot is taken, and Locksley is reached
+by RESP alone.
 """
 
 import contextlib
+import copy
 import json
 import os
 import pathlib
@@ -20,20 +22,58 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BASELINE = "redis-server"
 NO_DURABILITY = {"appendonly": "no", "save": ""}
+DOOR_FLAGS = {"memcached": "--memcached-port", "http": "--http-port"}
+DEFAULT_DOORS = {"memcached": "memcached-text", "nginx": "http"}
+# By protocol, what is sent to a server that starts, and how an answer begins.
+GREETINGS = {
+    "resp": (b"*1\r\n$4\r\nPING\r\n", b"+PONG"),
+    "memcached": (b"version\r\n", b"VERSION"),
+    "http": (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"HTTP/1.1 "),
+}
+# As Debian's nginx.conf has it, but for the log, the end of connections after 1,000 requests, and where files are.
+NGINX_CONFIGURATION = """
+{user}
+daemon off;
+pid {directory}/nginx.pid;
+error_log stderr;
+worker_processes {workers};
+events {{ worker_connections 768; }}
+http {{
+    sendfile on;
+    tcp_nopush on;
+    types_hash_max_size 2048;
+    include /etc/nginx/mime.types;
+    default_type application/octet-stream;
+    gzip on;
+    access_log off;
+    keepalive_requests 1000000000;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        root {directory}/files;
+    }}
+}}
+"""
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Programs:
-    """Where the programs of this repository are; of another build only the server counts."""
+    """Where the programs of this repository are; of another build only the server counts, and may be named itself."""
 
     def __init__(self, folder, bench=None):
         self.locksley, self.bench, self.stub = (str(folder / name) for name in ["locksley-server", "locksley-bench", "examples/stub"])
+        if folder.is_file():
+            self.locksley = str(folder)
         self.bench = bench or self.bench
 
     def closed_doors(self):
         """Flags that keep a server from the well-known ports of other protocols; a build from before them knows none."""
         known = run([self.locksley, "--help"])
-        return [word for flag in ["--memcached-port", "--http-port"] if flag in known for word in [flag, "0"]]
+        return [word for flag in DOOR_FLAGS.values() if flag in known for word in [flag, "0"]]
 
 
 def fail(message):
@@ -59,19 +99,34 @@ def free_port():
 
 
 class Server:
-    """A server process; with a data directory of its own unless it is given one."""
+    """A server process; with a data directory of its own unless it is given one.
 
-    def __init__(self, name, programs, cores, shards=1, label=None, settings=None, directory=None):
+    It is loaded through `door`, a protocol's name in the load generator; by default the only one that it has, or RESP.
+    Locksley's other doors are closed unless `all_doors` is set. nginx gets `files`, contents by path.
+    """
+
+    def __init__(
+        self, name, programs, cores, shards=1, label=None, settings=None, directory=None, door=None, all_doors=False, files=None
+    ):
         self.name = name
         self.label = label or name
         self.programs = programs
-        self.port = free_port()
+        self.door = door or DEFAULT_DOORS.get(name, "resp2")
+        self.has_all_doors = all_doors or self.protocol != "resp"
+        self.ports = {protocol: free_port() for protocol in GREETINGS}
+        self.port = self.ports[self.protocol]
+        self.load_options = []
+        self.worker_pid = None
         self.temporary = None
         if directory is None:
             self.temporary = tempfile.TemporaryDirectory(prefix="bench-peers-")
             directory = self.temporary.name
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
+        for path, content in (files or {}).items():
+            file = self.directory / "files" / path.removeprefix("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
         self.log = tempfile.TemporaryFile("w+")
         command = ["taskset", "-c", cores] + self.command(shards, NO_DURABILITY | (settings or {}))
         self.started_at = time.monotonic()
@@ -79,26 +134,36 @@ class Server:
 
     def command(self, shards, settings):
         port = str(self.port)
-        place = ["--port", port, "--bind", "127.0.0.1", "--dir", str(self.directory)]
+        place = ["--port", str(self.ports["resp"]), "--bind", "127.0.0.1", "--dir", str(self.directory)]
         for setting, value in settings.items():
             place += [f"--{setting}", value]
         if self.name == "locksley":
-            return [self.programs.locksley, *place, "--shards", str(shards), *self.programs.closed_doors()]
+            open_doors = [word for protocol, flag in DOOR_FLAGS.items() for word in [flag, str(self.ports[protocol])]]
+            doors = open_doors if self.has_all_doors else self.programs.closed_doors()
+            return [self.programs.locksley, *place, "--shards", str(shards), *doors]
         if self.name == "redis-server":
             return ["redis-server", *place]
         if self.name == "stub":
             return [self.programs.stub, port]
-        user = ["-u", "root"] if os.geteuid() == 0 else []
+        is_root = os.geteuid() == 0
+        if self.name == "nginx":
+            user = "user root;" if is_root else ""
+            text = NGINX_CONFIGURATION.format(user=user, directory=self.directory, workers=shards, port=port)
+            (self.directory / "nginx.conf").write_text(text)
+            return [find("nginx"), "-e", "stderr", "-p", str(self.directory), "-c", str(self.directory / "nginx.conf")]
+        user = ["-u", "root"] if is_root else []
         return ["memcached", "-p", port, "-U", "0", "-l", "127.0.0.1", "-t", str(shards), "-m", "8192", "-c", "4096"] + user
 
     def wait_until_it_serves(self, seconds_max=30, seconds_between=0.05):
         """Seconds from the start of the process to its first answer that is no refusal."""
+        greeting, answer = GREETINGS[self.protocol]
         while time.monotonic() < self.started_at + seconds_max:
             if self.process.poll() is not None:
                 break
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as client:
-                client.sendall(b"version\r\n" if self.name == "memcached" else b"*1\r\n$4\r\nPING\r\n")
-                if client.recv(64).startswith((b"VERSION", b"+PONG")):
+                client.sendall(greeting)
+                if client.recv(64).startswith(answer):
+                    self.find_worker()
                     return time.monotonic() - self.started_at
             time.sleep(seconds_between)
         self.fail("does not serve")
@@ -107,13 +172,28 @@ class Server:
         self.log.seek(0)
         fail(f"{self.label} {what} (port {self.port}):\n{self.log.read()[-2000:]}")
 
+    def find_worker(self):
+        """Finds the process that does the work, where it is not the one that was started."""
+        if self.name == "nginx":
+            children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            if len(children) != 1:
+                self.fail(f"has {len(children)} workers in place of one")
+            self.worker_pid = int(children[0])
+
+    def view(self, label, load_options):
+        """The same process under another name, to be loaded with options of its own."""
+        view = copy.copy(self)
+        view.label, view.load_options = label, load_options
+        return view
+
     @property
     def pid(self):
-        return self.process.pid
+        return self.worker_pid or self.process.pid
 
     @property
     def protocol(self):
-        return "memcached" if self.name == "memcached" else "resp2"
+        """What is spoken behind the door: resp, memcached or http."""
+        return "resp" if self.door.startswith("resp") else self.door.partition("-")[0]
 
     def status_bytes(self, field):
         """A field of /proc/PID/status that is an amount of memory, as VmRSS."""
@@ -192,8 +272,10 @@ def serving(name, programs, cores, **options):
 
 
 def load_command(server, options, core):
-    command = ["taskset", "-c", core, server.programs.bench, "--port", str(server.port), "--protocol", server.protocol]
-    return command + ["--server-pid", str(server.pid), "--quiet", "--json"] + [str(option) for option in options]
+    command = ["taskset", "-c", core, server.programs.bench, "--port", str(server.port), "--server-pid", str(server.pid)]
+    if "--protocol" not in options:
+        command += ["--protocol", server.door]
+    return command + ["--quiet", "--json"] + [str(option) for option in [*options, *server.load_options]]
 
 
 def load(server, options, core):
@@ -264,11 +346,16 @@ def table(results, baseline):
     return lines
 
 
-def require(names):
+def find(name):
+    """The path of a program, which may lie where only root's PATH leads."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+
+
+def require(names, option="--servers"):
     """Ends the program when a server of another project is not installed."""
     for name in names:
-        if name not in ("locksley", "stub") and not shutil.which(name):
-            fail(f"{name} is not installed (apt-get install {name}), or leave it out with --servers")
+        if name not in ("locksley", "stub") and not find(name):
+            fail(f"{name} is not installed (apt-get install {name}), or leave it out with {option}")
 
 
 def versions(programs, names):
@@ -276,6 +363,8 @@ def versions(programs, names):
         "locksley": [programs.locksley, "--version"],
         "redis-server": ["redis-server", "--version"],
         "memcached": ["memcached", "-V"],
+        # It says so on its standard error.
+        "nginx": ["sh", "-c", f"{find('nginx')} -v 2>&1"],
     }
     found = {name: run(commands[name]).strip().split(" sha")[0] for name in names if name in commands}
     with contextlib.suppress(OSError, subprocess.CalledProcessError):

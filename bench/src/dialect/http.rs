@@ -78,8 +78,10 @@ impl Dialect for Http {
             (Kind::Write, 200..=299) => Outcome::Stored,
             _ => Outcome::Refused,
         };
-        let (body_start, body_bytes) = (head.head_bytes, head.body_bytes);
-        Ok(Some(ReplyHead { outcome, bytes: body_start + body_bytes, body_start, body_bytes }))
+        let bytes = head.head_bytes + head.body_bytes;
+        // Why it refused stands in the status as much as in the body.
+        let body_start = if outcome == Outcome::Refused { 0 } else { head.head_bytes };
+        Ok(Some(ReplyHead { outcome, bytes, body_start, body_bytes: bytes - body_start }))
     }
 }
 
@@ -101,8 +103,9 @@ mod tests {
             (Kind::Write, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\n", "full", Outcome::Refused),
         ];
         for (kind, head, body, outcome) in cases {
-            let (body_start, body_bytes) = (head.len(), body.len());
-            let expected = ReplyHead { outcome, bytes: body_start + body_bytes, body_start, body_bytes };
+            let bytes = head.len() + body.len();
+            let body_start = if outcome == Outcome::Refused { 0 } else { head.len() };
+            let expected = ReplyHead { outcome, bytes, body_start, body_bytes: bytes - body_start };
             for input in [head.to_owned(), format!("{head}{body}"), format!("{head}{body}HTTP/1.1 2")] {
                 assert_eq!(http.reply(kind, input.as_bytes()), Ok(Some(expected)), "{input}");
             }
