@@ -15,6 +15,7 @@ mod router;
 mod thread;
 mod turn;
 mod version;
+mod wins;
 
 use std::process::ExitCode;
 

@@ -26,6 +26,7 @@ use crate::observe::monitor::without_secrets;
 use crate::observe::slow_log::{self, SlowEntry, SlowLog};
 use crate::pause::Pause;
 use crate::persist::{Local, Persist};
+use crate::wins::Wins;
 
 /// A data thread and the shard it owns: 0 to the number of shards less one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +50,8 @@ pub(crate) struct Thread {
     pub id: ShardId,
     /// The shard.
     pub shard: Shard,
+    /// Who was told to make values of the shard anew.
+    pub wins: Wins,
     /// Its part of durability.
     pub persist: Local,
     /// Bytes of the log that are set aside for changes that were decided on, or are about to be.
@@ -207,6 +210,7 @@ impl Thread {
         let mut thread = Thread {
             id,
             shard: Shard::new(options)?,
+            wins: Wins::default(),
             persist: Local::new(id.0, Arc::clone(&shared.persist)),
             log_reserved_bytes: 0,
             is_loading: false,

@@ -9,6 +9,7 @@ use locksley_wire::memcached::{Arithmetic, reply};
 use locksley_wire::number::Digits;
 use locksley_wire::resp::Reply;
 
+use super::store::put_stale;
 use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::row::{Args, Command, Flags, Group, Handler, Keys, Outcome, Run};
@@ -84,12 +85,19 @@ pub(crate) fn count(context: &mut Context<'_>, counting: &Counting<'_>) -> Resul
         Some(entry) => match number_of(string_value(&entry)?) {
             None => Counted::NotNumeric,
             Some(old) => {
+                let (is_stale, version) = (entry.is_stale, entry.version);
                 let number = changed(old, counting.arithmetic, counting.delta);
                 let digits = Digits::of_u64(number);
                 let value = i64::try_from(number).map_or(Value::Bytes(digits.as_bytes()), Value::Integer);
                 let (expiry, client_flags) = (counting.expiry, FlagsChange::Keep);
-                let applied = context.shard().apply(Op::Put { key, value, expiry, client_flags }, now)?;
-                Counted::Changed { number, version: applied.version }
+                let version = if is_stale {
+                    let new = put_stale(context, key, value, expiry, client_flags)?;
+                    context.thread.wins.carry(version, new);
+                    new
+                } else {
+                    context.shard().apply(Op::Put { key, value, expiry, client_flags }, now)?.version
+                };
+                Counted::Changed { number, version }
             }
         },
     };

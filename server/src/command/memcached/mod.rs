@@ -15,7 +15,7 @@
 //! | `FlushAll` | name, exptime |
 //! | `Stats` | name, the words behind |
 //! | `Authenticate` | name, `user password` |
-//! | `MetaGet`, `MetaDelete`, `MetaArithmetic`, `MetaDebug` | name, key (decoded), flags |
+//! | `MetaGet`, `MetaGetChange`, `MetaDelete`, `MetaArithmetic`, `MetaDebug` | name, key (decoded), flags |
 //! | `MetaSet` | name, key (decoded), flags, value |
 
 mod authenticate;
@@ -25,6 +25,7 @@ pub(crate) mod exptime;
 pub(crate) mod flush_all;
 mod gat;
 mod get;
+mod meta;
 mod parts;
 mod stats;
 pub(crate) mod store;
@@ -32,9 +33,7 @@ pub(crate) mod store;
 pub(in crate::command) mod testing;
 pub(crate) mod touch;
 
-use crate::command::context::Context;
-use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
-use locksley_wire::resp::Reply;
+use crate::command::row::Command;
 
 /// The version that memcached's clients are told: that of the memcached whose protocol is spoken, then Locksley's.
 pub(crate) const VERSION: &str = concat!("1.6.18 Locksley-", env!("CARGO_PKG_VERSION"));
@@ -79,8 +78,10 @@ pub(crate) enum Verb {
     Stats,
     /// The password, by a `set` that stores nothing.
     Authenticate,
-    /// `mg`.
+    /// `mg` that only reads.
     MetaGet,
+    /// `mg` that may change the entry.
+    MetaGetChange,
     /// `ms`.
     MetaSet,
     /// `md`.
@@ -111,34 +112,13 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &flush_all::FLUSH_ALL,
     &stats::STATS,
     &authenticate::AUTHENTICATE,
-    &stub("mg", Keys::FIRST),
-    &stub("ms", Keys::FIRST),
-    &stub("md", Keys::FIRST),
-    &stub("ma", Keys::FIRST),
-    &stub("me", Keys::FIRST),
+    &meta::META_GET,
+    &meta::META_GET_CHANGE,
+    &meta::META_SET,
+    &meta::META_DELETE,
+    &meta::META_ARITHMETIC,
+    &meta::META_DEBUG,
 ];
-
-/// A row whose file is still to be written.
-const fn stub(name: &'static str, keys: Keys) -> Command {
-    Command {
-        name,
-        arity: -3,
-        flags: Flags::WRITE,
-        keys,
-        categories: &[],
-        group: Group::Memcached,
-        since: "Locksley 0.1.0",
-        summary: "Is still to be written",
-        complexity: "O(1)",
-        syntax: "",
-        run: Run::Owner(not_yet),
-    }
-}
-
-fn not_yet(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    locksley_wire::memcached::reply::server_error("not yet", reply.buffer());
-    Ok(())
-}
 
 /// The numbers of a storage line, as they travel to the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! conditions shares.
 
 use locksley_engine::wal::Log;
-use locksley_engine::{ExpiryChange, FlagsChange, Op, Touch, Value};
+use locksley_engine::{ExpiryChange, FlagsChange, Key, Op, Touch, Value};
 use locksley_wire::memcached::{StoreMode, reply};
 use locksley_wire::resp::Reply;
 
@@ -109,7 +109,8 @@ fn store_if(context: &mut Context<'_>, storing: &Storing<'_>) -> Result<Stored, 
     let key = context.key(storing.key);
     let now = context.now();
     let old = match context.shard().get(key, now, Touch::Leave) {
-        Some(entry) => Some((entry.version, string_value(&entry)?.len())),
+        // A block added to a stale value makes it fresh, for which it is written whole.
+        Some(entry) => Some((entry.version, string_value(&entry)?.len(), entry.is_stale)),
         None => None,
     };
     let asks = storing.compare.is_some();
@@ -119,9 +120,9 @@ fn store_if(context: &mut Context<'_>, storing: &Storing<'_>) -> Result<Stored, 
         (None, StoreMode::Replace | StoreMode::Append | StoreMode::Prepend) | (Some(_), StoreMode::Add) => {
             Stored::NotStored
         }
-        (Some((version, _)), _) if storing.compare.is_some_and(|wanted| wanted != version) => Stored::Exists,
-        (Some((_, length)), StoreMode::Append) => append_block(context, storing, length)?,
-        (Some((_, length)), StoreMode::Prepend) => prepend_block(context, storing, length)?,
+        (Some((version, ..)), _) if storing.compare.is_some_and(|wanted| wanted != version) => Stored::Exists,
+        (Some((_, length, false)), StoreMode::Append) => append_block(context, storing, length)?,
+        (Some((_, length, _)), StoreMode::Append | StoreMode::Prepend) => join_block(context, storing, length)?,
         (Some(_), StoreMode::Set | StoreMode::Replace | StoreMode::Cas) => put(context, storing)?,
     };
     if asks {
@@ -155,7 +156,8 @@ fn append_block(context: &mut Context<'_>, storing: &Storing<'_>, offset: usize)
     apply(context, Op::Splice { key, offset, bytes: storing.value })
 }
 
-fn prepend_block(context: &mut Context<'_>, storing: &Storing<'_>, length: usize) -> Result<Stored, Failure> {
+/// Writes the value whole that a block makes with the one there is.
+fn join_block(context: &mut Context<'_>, storing: &Storing<'_>, length: usize) -> Result<Stored, Failure> {
     let total = storing.value.len() + length;
     if is_too_long(context, total) {
         return Ok(Stored::NotStored);
@@ -164,10 +166,12 @@ fn prepend_block(context: &mut Context<'_>, storing: &Storing<'_>, length: usize
     context.thread.ensure_log_room(Log::record_bytes(storing.key.len(), total))?;
     let key = context.key(storing.key);
     let now = context.now();
-    let mut value = Vec::with_capacity(total);
-    value.extend_from_slice(storing.value);
     let old = context.shard().get(key, now, Touch::Leave).expect("the entry was there a moment ago");
-    value.extend_from_slice(&string_value(&old)?.text());
+    let text = string_value(&old)?.text();
+    let value = match storing.mode {
+        StoreMode::Append => [&text[..], storing.value].concat(),
+        _ => [storing.value, &text[..]].concat(),
+    };
     let (expiry, client_flags) = (ExpiryChange::Keep, FlagsChange::Keep);
     apply(context, Op::Put { key, value: Value::Bytes(&value), expiry, client_flags })
 }
@@ -178,6 +182,34 @@ fn apply(context: &mut Context<'_>, op: Op<'_>) -> Result<Stored, Failure> {
     let applied = context.shard().apply(op, now)?;
     context.thread.counters.cache.stored += 1;
     Ok(Stored::Stored { version: applied.version })
+}
+
+/// Makes `key` hold `value` as one that is out of date, in one step of the log; the version, 0 if its time is over at
+/// once.
+///
+/// # Errors
+/// When memory or the log has no room.
+pub(super) fn put_stale(
+    context: &mut Context<'_>,
+    key: Key<'_>,
+    value: Value<'_>,
+    expiry: ExpiryChange,
+    client_flags: FlagsChange,
+) -> Result<u64, Failure> {
+    let now = context.now();
+    let value_bytes = match value {
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Integer(_) => 0,
+    };
+    let shard = context.shard();
+    shard.begin_group(Log::record_bytes(key.bytes.len(), value_bytes) + Log::record_bytes(key.bytes.len(), 0))?;
+    let put = shard.apply(Op::Put { key, value, expiry, client_flags }, now);
+    let marked = put.and_then(|put| match put.version {
+        0 => Ok(0),
+        _ => shard.apply(Op::Invalidate { key, expiry: ExpiryChange::Keep }, now).map(|applied| applied.version),
+    });
+    shard.commit();
+    Ok(marked?)
 }
 
 /// Whether a value that grew to `bytes` would be longer than one may be that is stored whole.

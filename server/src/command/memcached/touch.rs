@@ -1,6 +1,6 @@
 //! `touch`: gives an entry another expiry.
 
-use locksley_engine::{ExpiryChange, Op};
+use locksley_engine::{ExpiryChange, Op, Touch};
 use locksley_wire::resp::Reply;
 
 use super::exptime;
@@ -49,7 +49,11 @@ pub(crate) fn touch(context: &mut Context<'_>, key: &[u8], expiry: ExpiryChange)
         ExpiryChange::At(at) => Some(at),
         ExpiryChange::Keep => panic!("a touch changes the expiry"),
     };
+    let old = context.shard().get(key, now, Touch::Leave).map(|entry| entry.version);
     let applied = context.shard().apply(Op::SetExpiry { key, expiry }, now)?;
+    if let Some(old) = old {
+        context.thread.wins.carry(old, applied.version);
+    }
     let counters = &mut context.thread.counters.cache;
     if applied.existed {
         counters.touch_hits += 1;

@@ -1,0 +1,221 @@
+//! `mg`: reads an entry, and decides which of its readers is to make its value anew.
+//!
+//! | letter behind the flags | when |
+//! |---|---|
+//! | `Z` | somebody has won this entry |
+//! | `X` | it is stale |
+//! | `W` | this reader wins it: it is stale, or has less than `R` seconds left, and nobody has won it; or it is the stub that this reader's `N` made |
+//!
+//! What may change the entry (`T`, `N`) is a row of its own, so that a plain read is one.
+
+use locksley_engine::{Entry, ExpiryChange, FlagsChange, Millis, Touch, Value};
+use locksley_wire::memcached::meta::Flags;
+use locksley_wire::memcached::reply;
+use locksley_wire::number::Digits;
+use locksley_wire::resp::Reply;
+
+use super::tokens::Tokens;
+use super::{push_line, push_number, push_repeated, push_ttl};
+use crate::command::context::Context;
+use crate::command::failure::Failure;
+use crate::command::memcached::exptime;
+use crate::command::memcached::store::put_stale;
+use crate::command::memcached::touch::{Touched, touch};
+use crate::command::row::{self, Args, Command, Group, Keys, Outcome, Run};
+use crate::command::string_value::string_value;
+use crate::wins::Won;
+
+pub(in crate::command::memcached) static META_GET: Command = Command {
+    name: "mg",
+    arity: 3,
+    flags: row::Flags::READONLY.union(row::Flags::FAST),
+    keys: Keys::FIRST,
+    categories: &["string"],
+    group: Group::Memcached,
+    since: "Locksley 0.1.0",
+    summary: "Returns what the flags ask for of a key",
+    complexity: "O(1)",
+    syntax: "key flags",
+    run: Run::Owner(get),
+};
+
+pub(in crate::command::memcached) static META_GET_CHANGE: Command = Command {
+    name: "mg-change",
+    flags: row::Flags::WRITE.union(row::Flags::FAST),
+    summary: "Returns what the flags ask for of a key, and sets when it expires or makes a stub of one that is missing",
+    ..META_GET
+};
+
+/// What of an entry is told as it was before the command.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    was_read: bool,
+    idle_ms: u64,
+}
+
+/// The letters behind the flags.
+#[derive(Clone, Copy, Default)]
+struct Marks {
+    others_won: bool,
+    is_stale: bool,
+    wins: bool,
+}
+
+fn get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let flags = Flags::checked(args[2]);
+    let tokens = match Tokens::read(flags) {
+        Ok(tokens) => tokens,
+        Err(bad) => {
+            reply::client_error(bad.text(), reply.buffer());
+            return Ok(());
+        }
+    };
+    let touches = if flags.has(b'u') { Touch::Leave } else { context.caller.touch };
+    let key = context.key(args[1]);
+    let now = context.now();
+    let before = match flags.has(b'h') || flags.has(b'l') {
+        true => context.shard().peek(key, now).map(|entry| Before::of(&entry)).unwrap_or_default(),
+        false => Before::default(),
+    };
+    if let Some(exptime) = tokens.exptime {
+        set_expiry(context, args[1], exptime::expiry(exptime, now))?;
+    }
+    let Context { thread, .. } = context;
+    let mut found = thread.shard.get(key, now, touches).map(|entry| (entry.version, entry.expiry, entry.is_stale));
+    let mut marks = Marks::default();
+    if let Some((version, expiry, is_stale)) = found {
+        let won = thread.wins.of(version);
+        marks.others_won = won.is_some();
+        marks.is_stale = is_stale && won != Some(Won::Stub);
+        let is_ending = tokens.recache.is_some_and(|seconds| is_ending(expiry, seconds, now));
+        marks.wins = won.is_none() && (is_stale || is_ending);
+        if marks.wins {
+            thread.wins.note(version, Won::Value);
+        }
+    } else if let Some(exptime) = tokens.vivify {
+        let version = make_stub(context, args[1], exptime)?;
+        let entry = context.shard().get(key, now, touches);
+        found = entry.map(|entry| (entry.version, entry.expiry, entry.is_stale));
+        marks.wins = version.is_some();
+    }
+    let out = reply.buffer();
+    if found.is_none() {
+        if !tokens.is_quiet {
+            push_line(b"EN", args[1], flags, out);
+        }
+        return Ok(());
+    }
+    let entry = context.shard().peek(key, now).expect("the entry was there a moment ago");
+    write(&entry, before, marks, flags, now, out)
+}
+
+impl Before {
+    fn of(entry: &Entry<'_>) -> Before {
+        Before { was_read: entry.was_read, idle_ms: entry.idle_ms }
+    }
+}
+
+/// Whether an entry has less than `seconds` left.
+fn is_ending(expiry: Option<Millis>, seconds: i64, now: Millis) -> bool {
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    expiry.is_some_and(|expiry| expiry.0.saturating_sub(now.0) < seconds.saturating_mul(1_000))
+}
+
+/// Sets the expiry of an entry, if there is one, and keeps who won it.
+fn set_expiry(context: &mut Context<'_>, key: &[u8], expiry: ExpiryChange) -> Result<(), Failure> {
+    let _: Touched = touch(context, key, expiry)?;
+    Ok(())
+}
+
+/// Makes an empty entry that its maker has won; its version, if its time is not over at once.
+fn make_stub(context: &mut Context<'_>, key_bytes: &[u8], exptime: i64) -> Result<Option<u64>, Failure> {
+    let now = context.now();
+    let key = context.key(key_bytes);
+    // Stale, so that after a restart, when the note is gone, its first reader wins it and nobody takes it for a value.
+    let expiry = exptime::expiry(exptime, now);
+    match put_stale(context, key, Value::Bytes(b""), expiry, FlagsChange::Set(0))? {
+        0 => Ok(None),
+        version => {
+            context.thread.wins.note(version, Won::Stub);
+            Ok(Some(version))
+        }
+    }
+}
+
+fn write(entry: &Entry<'_>, before: Before, marks: Marks, flags: Flags<'_>, now: Millis, out: &mut Vec<u8>) -> Outcome {
+    let value = string_value(entry)?;
+    let shows_value = flags.has(b'v');
+    if shows_value {
+        out.reserve(value.len() + entry.key.len() + 64);
+        out.extend_from_slice(b"VA ");
+        out.extend_from_slice(Digits::of_u64(value.len() as u64).as_bytes());
+    } else {
+        out.extend_from_slice(b"HD");
+    }
+    for flag in flags.iter() {
+        match flag.letter {
+            b'c' => push_number(b'c', entry.version, out),
+            b'f' => push_number(b'f', u64::from(entry.client_flags), out),
+            b'h' => push_number(b'h', u64::from(before.was_read), out),
+            b'l' => push_number(b'l', before.idle_ms / 1_000, out),
+            b's' => push_number(b's', value.len() as u64, out),
+            b't' => push_ttl(entry.expiry.map(|expiry| expiry.0.saturating_sub(now.0)), out),
+            _ => push_repeated(flag, entry.key, flags, out),
+        }
+    }
+    for (is_shown, letter) in [(marks.others_won, b'Z'), (marks.is_stale, b'X'), (marks.wins, b'W')] {
+        if is_shown {
+            out.extend_from_slice(&[b' ', letter]);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    if shows_value {
+        out.extend_from_slice(&value.text());
+        out.extend_from_slice(b"\r\n");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::memcached::testing::check;
+
+    #[test]
+    fn flags_are_answered_in_their_order() {
+        check(&[
+            ("mg k v", "EN"),
+            ("mg k v q", ""),
+            ("mg k k O5", "EN kk O5"),
+            ("set k 7 100 3|abc", "STORED"),
+            ("mg k", "HD"),
+            ("mg k t s f k O12", "HD t100 s3 f7 kk O12"),
+            ("mg k v s q", "VA 3 s3|abc"),
+            ("mg aw== b k", "HD kaw== b"),
+            ("mg k u h", "HD h1"),
+            ("mg k T0 t", "HD t-1"),
+            ("mg k z", "CLIENT_ERROR invalid flag"),
+            ("mg k Tx", "CLIENT_ERROR bad token in command line format"),
+            ("mg k t t", "CLIENT_ERROR duplicate flag"),
+        ]);
+    }
+
+    #[test]
+    fn one_reader_wins_what_is_missing_ending_or_stale() {
+        check(&[
+            ("mg k N30 v t", "VA 0 t30 W|"),
+            ("mg k N30 v t", "VA 0 t30 Z|"),
+            ("mg k v", "VA 0 Z|"),
+            ("ms k 1 T20|a", "HD"),
+            ("mg k R10", "HD"),
+            ("mg k R30", "HD W"),
+            ("mg k R30", "HD Z"),
+            ("touch k 25", "TOUCHED"),
+            ("mg k R30", "HD Z"),
+            ("md k I T60", "HD"),
+            ("mg k v t", "VA 1 t60 X W|a"),
+            ("mg k v", "VA 1 Z X|a"),
+            ("ms k 1|b", "HD"),
+            ("mg k v", "VA 1|b"),
+        ]);
+    }
+}
