@@ -90,10 +90,12 @@ mod tests {
     use super::*;
     use crate::memcached::reply;
 
+    /// A head without a block, from the length of the reply.
+    type Made = fn(usize) -> Head;
+
     #[test]
     fn the_first_line_tells_what_was_done() {
         let value = |bytes, body_start, body_bytes| Head::Value { bytes, body_start, body_bytes };
-        type Made = fn(usize) -> Head;
         let cases: &[(Made, &[&str])] = &[
             (|bytes| Head::Miss { bytes }, &["END", "EN", "NF", "NF O7 q", "NOT_FOUND"]),
             (|bytes| Head::Done { bytes }, &["STORED", "DELETED", "TOUCHED", "HD", "HD c1", "MN", "17", "VERSION 1"]),
