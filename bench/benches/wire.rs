@@ -1,10 +1,11 @@
-//! What the wire costs: requests parsed, replies encoded and measured, slots computed.
+//! What the wire costs: requests of RESP and memcached parsed, replies encoded and measured, slots computed.
 //!
 //! Each parse and encode figure is for a pipeline of 16, as a server sees it in one turn.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use locksley_wire::memcached;
 use locksley_wire::resp::{Limits, Protocol, Reply, RequestParser, Span, Step, measure};
 use locksley_wire::slot::slot;
 
@@ -56,6 +57,90 @@ fn parse(criterion: &mut Criterion) {
         let limits = Limits::default();
         let mut spans = Vec::with_capacity(8);
         group.bench_function(name, |bencher| bencher.iter(|| parse_all(black_box(&input), &limits, &mut spans)));
+    }
+    group.finish();
+}
+
+/// A `get` or `set` of memcached's text commands, or one of its meta commands, as a client sends it.
+fn memcached_request(line: &[&[u8]], value: Option<&[u8]>) -> Vec<u8> {
+    let mut out = line.join(&b" "[..]);
+    out.extend_from_slice(b"\r\n");
+    if let Some(value) = value {
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+/// Parses every memcached request of `input` and gives their count.
+fn parse_memcached_all(input: &[u8], limits: &memcached::Limits) -> usize {
+    let mut parser = memcached::RequestParser::default();
+    let mut begin = 0;
+    let mut count = 0;
+    while begin < input.len() {
+        match parser.parse(&input[begin..], limits) {
+            memcached::Step::Request { consumed, request } => {
+                black_box(&request);
+                begin += consumed;
+            }
+            other => panic!("{other:?}"),
+        }
+        count += 1;
+    }
+    count
+}
+
+fn parse_memcached(criterion: &mut Criterion) {
+    let key = [b'k'; 24];
+    let long_key = [b'k'; 100];
+    let value = [b'v'; 32];
+    let long_value = [b'v'; 1024];
+    let cases: [(&str, Vec<u8>); 7] = [
+        ("get_24", memcached_request(&[b"get", &key], None)),
+        ("get_100", memcached_request(&[b"get", &long_key], None)),
+        ("get_24_times_10", memcached_request(&[&b"get"[..], &[&key[..]; 10].join(&b" "[..])], None)),
+        ("set_24_32", memcached_request(&[b"set", &key, b"0", b"0", b"32"], Some(&value))),
+        ("set_100_1024", memcached_request(&[b"set", &long_key, b"0", b"3600", b"1024"], Some(&long_value))),
+        ("mg_24", memcached_request(&[b"mg", &key, b"v"], None)),
+        ("ms_24_32", memcached_request(&[b"ms", &key, b"32", b"T3600"], Some(&value))),
+    ];
+    let mut group = criterion.benchmark_group("parse_memcached");
+    group.throughput(Throughput::Elements(PIPELINE as u64));
+    for (name, one) in cases {
+        let input = one.repeat(PIPELINE);
+        let limits = memcached::Limits { value_bytes_max: 1024 * 1024 };
+        group.bench_function(name, |bencher| bencher.iter(|| parse_memcached_all(black_box(&input), &limits)));
+    }
+    group.finish();
+}
+
+fn encode_memcached(criterion: &mut Criterion) {
+    let key = [b'k'; 24];
+    let mut group = criterion.benchmark_group("encode_memcached");
+    group.throughput(Throughput::Elements(PIPELINE as u64));
+    let mut out = Vec::with_capacity(128 * 1024);
+    for length in [32, 1024, 4096] {
+        let value = vec![b'v'; length];
+        group.bench_function(format!("value_{length}"), |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                for _ in 0..PIPELINE {
+                    memcached::reply::value(black_box(&key), 0, black_box(&value), None, &mut out);
+                }
+                out.len()
+            });
+        });
+        // The floor: the same bytes copied at once.
+        let whole = vec![b'v'; length + "VALUE  0 1024\r\n\r\n".len() + key.len()];
+        group.bench_function(format!("copy_{length}"), |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                for _ in 0..PIPELINE {
+                    out.extend_from_slice(black_box(&whole));
+                }
+                out.len()
+            });
+        });
     }
     group.finish();
 }
@@ -117,5 +202,5 @@ fn slots(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parse, encode, measure_replies, slots);
+criterion_group!(benches, parse, parse_memcached, encode, encode_memcached, measure_replies, slots);
 criterion_main!(benches);
