@@ -6,9 +6,11 @@
 //! | `X` | it is stale |
 //! | `W` | this reader wins it: it is stale, or has less than `R` seconds left, and nobody has won it; or it is the stub that this reader's `N` made |
 //!
+//! A counted read shows when the entry was read before, so `h` and `l` need no look of their own.
+//!
 //! What may change the entry (`T`, `N`) is a row of its own, so that a plain read is one.
 
-use locksley_engine::{Entry, ExpiryChange, FlagsChange, Millis, Touch, Value};
+use locksley_engine::{Entry, FlagsChange, Millis, Touch, Value};
 use locksley_wire::memcached::meta::Flags;
 use locksley_wire::memcached::reply;
 use locksley_wire::number::Digits;
@@ -17,13 +19,13 @@ use locksley_wire::resp::Reply;
 use super::tokens::Tokens;
 use super::{push_line, push_number, push_repeated, push_ttl};
 use crate::command::context::Context;
-use crate::command::failure::Failure;
 use crate::command::memcached::exptime;
 use crate::command::memcached::store::put_stale;
-use crate::command::memcached::touch::{Touched, touch};
+use crate::command::memcached::touch::touch;
 use crate::command::row::{self, Args, Command, Group, Keys, Outcome, Run};
 use crate::command::string_value::string_value;
-use crate::wins::Won;
+use crate::thread::Thread;
+use crate::wins::{Wins, Won};
 
 pub(in crate::command::memcached) static META_GET: Command = Command {
     name: "mg",
@@ -46,13 +48,6 @@ pub(in crate::command::memcached) static META_GET_CHANGE: Command = Command {
     ..META_GET
 };
 
-/// What of an entry is told as it was before the command.
-#[derive(Clone, Copy, Default)]
-struct Before {
-    was_read: bool,
-    idle_ms: u64,
-}
-
 /// The letters behind the flags.
 #[derive(Clone, Copy, Default)]
 struct Marks {
@@ -73,45 +68,41 @@ fn get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     let touches = if flags.has(b'u') { Touch::Leave } else { context.caller.touch };
     let key = context.key(args[1]);
     let now = context.now();
-    let before = match flags.has(b'h') || flags.has(b'l') {
-        true => context.shard().peek(key, now).map(|entry| Before::of(&entry)).unwrap_or_default(),
-        false => Before::default(),
-    };
     if let Some(exptime) = tokens.exptime {
-        set_expiry(context, args[1], exptime::expiry(exptime, now))?;
+        touch(context, args[1], exptime::expiry(exptime, now))?;
     }
-    let Context { thread, .. } = context;
-    let mut found = thread.shard.get(key, now, touches).map(|entry| (entry.version, entry.expiry, entry.is_stale));
-    let mut marks = Marks::default();
-    if let Some((version, expiry, is_stale)) = found {
-        let won = thread.wins.of(version);
-        marks.others_won = won.is_some();
-        marks.is_stale = is_stale && won != Some(Won::Stub);
-        let is_ending = tokens.recache.is_some_and(|seconds| is_ending(expiry, seconds, now));
-        marks.wins = won.is_none() && (is_stale || is_ending);
-        if marks.wins {
-            thread.wins.note(version, Won::Value);
+    let Thread { shard, wins, .. } = &mut *context.thread;
+    if let Some(entry) = shard.get(key, now, touches) {
+        let marks = Marks::of(&entry, &tokens, wins, now);
+        return write(&entry, marks, flags, now, reply.buffer());
+    }
+    if let Some(exptime) = tokens.vivify {
+        make_stub(context, args[1], exptime)?;
+        if let Some(entry) = context.shard().get(key, now, touches) {
+            let marks = Marks { wins: true, ..Marks::default() };
+            return write(&entry, marks, flags, now, reply.buffer());
         }
-    } else if let Some(exptime) = tokens.vivify {
-        let version = make_stub(context, args[1], exptime)?;
-        let entry = context.shard().get(key, now, touches);
-        found = entry.map(|entry| (entry.version, entry.expiry, entry.is_stale));
-        marks.wins = version.is_some();
     }
-    let out = reply.buffer();
-    if found.is_none() {
-        if !tokens.is_quiet {
-            push_line(b"EN", args[1], flags, out);
-        }
-        return Ok(());
+    if !tokens.is_quiet {
+        push_line(b"EN", args[1], flags, reply.buffer());
     }
-    let entry = context.shard().peek(key, now).expect("the entry was there a moment ago");
-    write(&entry, before, marks, flags, now, out)
+    Ok(())
 }
 
-impl Before {
-    fn of(entry: &Entry<'_>) -> Before {
-        Before { was_read: entry.was_read, idle_ms: entry.idle_ms }
+impl Marks {
+    /// What the reader of an entry is told, who wins it if nobody has and there is a reason to.
+    fn of(entry: &Entry<'_>, tokens: &Tokens, wins: &mut Wins, now: Millis) -> Marks {
+        let won = wins.of(entry.version);
+        let is_ending = tokens.recache.is_some_and(|seconds| is_ending(entry.expiry, seconds, now));
+        let marks = Marks {
+            others_won: won.is_some(),
+            is_stale: entry.is_stale && won != Some(Won::Stub),
+            wins: won.is_none() && (entry.is_stale || is_ending),
+        };
+        if marks.wins {
+            wins.note(entry.version, Won::Value);
+        }
+        marks
     }
 }
 
@@ -121,28 +112,20 @@ fn is_ending(expiry: Option<Millis>, seconds: i64, now: Millis) -> bool {
     expiry.is_some_and(|expiry| expiry.0.saturating_sub(now.0) < seconds.saturating_mul(1_000))
 }
 
-/// Sets the expiry of an entry, if there is one, and keeps who won it.
-fn set_expiry(context: &mut Context<'_>, key: &[u8], expiry: ExpiryChange) -> Result<(), Failure> {
-    let _: Touched = touch(context, key, expiry)?;
-    Ok(())
-}
-
-/// Makes an empty entry that its maker has won; its version, if its time is not over at once.
-fn make_stub(context: &mut Context<'_>, key_bytes: &[u8], exptime: i64) -> Result<Option<u64>, Failure> {
+/// Makes an empty entry that its maker has won.
+fn make_stub(context: &mut Context<'_>, key_bytes: &[u8], exptime: i64) -> Outcome {
     let now = context.now();
     let key = context.key(key_bytes);
     // Stale, so that after a restart, when the note is gone, its first reader wins it and nobody takes it for a value.
     let expiry = exptime::expiry(exptime, now);
-    match put_stale(context, key, Value::Bytes(b""), expiry, FlagsChange::Set(0))? {
-        0 => Ok(None),
-        version => {
-            context.thread.wins.note(version, Won::Stub);
-            Ok(Some(version))
-        }
+    let version = put_stale(context, key, Value::Bytes(b""), expiry, FlagsChange::Set(0))?;
+    if version > 0 {
+        context.thread.wins.note(version, Won::Stub);
     }
+    Ok(())
 }
 
-fn write(entry: &Entry<'_>, before: Before, marks: Marks, flags: Flags<'_>, now: Millis, out: &mut Vec<u8>) -> Outcome {
+fn write(entry: &Entry<'_>, marks: Marks, flags: Flags<'_>, now: Millis, out: &mut Vec<u8>) -> Outcome {
     let value = string_value(entry)?;
     let shows_value = flags.has(b'v');
     if shows_value {
@@ -156,8 +139,8 @@ fn write(entry: &Entry<'_>, before: Before, marks: Marks, flags: Flags<'_>, now:
         match flag.letter {
             b'c' => push_number(b'c', entry.version, out),
             b'f' => push_number(b'f', u64::from(entry.client_flags), out),
-            b'h' => push_number(b'h', u64::from(before.was_read), out),
-            b'l' => push_number(b'l', before.idle_ms / 1_000, out),
+            b'h' => push_number(b'h', u64::from(entry.was_read), out),
+            b'l' => push_number(b'l', entry.idle_ms / 1_000, out),
             b's' => push_number(b's', value.len() as u64, out),
             b't' => push_ttl(entry.expiry.map(|expiry| expiry.0.saturating_sub(now.0)), out),
             _ => push_repeated(flag, entry.key, flags, out),
