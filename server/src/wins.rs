@@ -41,6 +41,12 @@ impl Wins {
         if self.notes.is_empty() { None } else { self.notes.get(&version).copied() }
     }
 
+    /// Whether nothing is noted, as in most servers.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.notes.is_empty()
+    }
+
     /// Notes that somebody won the entry that has `version`.
     pub(crate) fn note(&mut self, version: u64, won: Won) {
         self.notes.insert(version, won);

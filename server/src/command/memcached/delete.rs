@@ -22,6 +22,7 @@ pub(super) static DELETE: Command = Command {
 };
 
 /// What became of a removal.
+#[expect(clippy::enum_variant_names, reason = "these are memcached's words")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deleted {
     /// The entry is gone.

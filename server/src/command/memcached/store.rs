@@ -77,6 +77,7 @@ pub(crate) struct Storing<'a> {
 }
 
 /// What became of it.
+#[expect(clippy::enum_variant_names, reason = "these are memcached's words")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stored {
     /// It is stored.
@@ -90,6 +91,14 @@ pub(crate) enum Stored {
     Exists,
     /// There is no entry to compare with.
     NotFound,
+}
+
+/// What a condition looks at.
+#[derive(Clone, Copy)]
+struct Old {
+    version: u64,
+    value_bytes: usize,
+    is_stale: bool,
 }
 
 /// Stores what `storing` says in the caller's database, if its condition is met.
@@ -109,21 +118,24 @@ fn store_if(context: &mut Context<'_>, storing: &Storing<'_>) -> Result<Stored, 
     let key = context.key(storing.key);
     let now = context.now();
     let old = match context.shard().get(key, now, Touch::Leave) {
-        // A block added to a stale value makes it fresh, for which it is written whole.
-        Some(entry) => Some((entry.version, string_value(&entry)?.len(), entry.is_stale)),
+        Some(entry) => {
+            Some(Old { version: entry.version, value_bytes: string_value(&entry)?.len(), is_stale: entry.is_stale })
+        }
         None => None,
     };
     let asks = storing.compare.is_some();
-    let outcome = match (old, storing.mode) {
-        (None, StoreMode::Set | StoreMode::Cas) if asks => Stored::NotFound,
-        (None, StoreMode::Set | StoreMode::Add | StoreMode::Cas) => put(context, storing)?,
-        (None, StoreMode::Replace | StoreMode::Append | StoreMode::Prepend) | (Some(_), StoreMode::Add) => {
-            Stored::NotStored
-        }
-        (Some((version, ..)), _) if storing.compare.is_some_and(|wanted| wanted != version) => Stored::Exists,
-        (Some((_, length, false)), StoreMode::Append) => append_block(context, storing, length)?,
-        (Some((_, length, _)), StoreMode::Append | StoreMode::Prepend) => join_block(context, storing, length)?,
-        (Some(_), StoreMode::Set | StoreMode::Replace | StoreMode::Cas) => put(context, storing)?,
+    let outcome = match old {
+        None => match storing.mode {
+            StoreMode::Set | StoreMode::Cas if asks => Stored::NotFound,
+            StoreMode::Set | StoreMode::Add | StoreMode::Cas => put(context, storing)?,
+            StoreMode::Replace | StoreMode::Append | StoreMode::Prepend => Stored::NotStored,
+        },
+        Some(_) if storing.mode == StoreMode::Add => Stored::NotStored,
+        Some(old) if storing.compare.is_some_and(|wanted| wanted != old.version) => Stored::Exists,
+        Some(old) => match storing.mode {
+            StoreMode::Append | StoreMode::Prepend => join_block(context, storing, old)?,
+            _ => put(context, storing)?,
+        },
     };
     if asks {
         let counters = &mut context.thread.counters.cache;
@@ -148,29 +160,25 @@ fn put(context: &mut Context<'_>, storing: &Storing<'_>) -> Result<Stored, Failu
     apply(context, op)
 }
 
-fn append_block(context: &mut Context<'_>, storing: &Storing<'_>, offset: usize) -> Result<Stored, Failure> {
-    if is_too_long(context, offset + storing.value.len()) {
+/// Puts a block behind or before a value.
+fn join_block(context: &mut Context<'_>, storing: &Storing<'_>, old: Old) -> Result<Stored, Failure> {
+    let total_bytes = old.value_bytes + storing.value.len();
+    if total_bytes as u64 > context.thread.config.memcached_max_value {
         return Ok(Stored::NotStored);
     }
     let key = context.key(storing.key);
-    apply(context, Op::Splice { key, offset, bytes: storing.value })
-}
-
-/// Writes the value whole that a block makes with the one there is.
-fn join_block(context: &mut Context<'_>, storing: &Storing<'_>, length: usize) -> Result<Stored, Failure> {
-    let total = storing.value.len() + length;
-    if is_too_long(context, total) {
-        return Ok(Stored::NotStored);
+    // What is stale becomes fresh only by being written whole.
+    if storing.mode == StoreMode::Append && !old.is_stale {
+        return apply(context, Op::Splice { key, offset: old.value_bytes, bytes: storing.value });
     }
     // The record holds the whole value, and room was made for the request alone.
-    context.thread.ensure_log_room(Log::record_bytes(storing.key.len(), total))?;
-    let key = context.key(storing.key);
+    context.thread.ensure_log_room(Log::record_bytes(storing.key.len(), total_bytes))?;
     let now = context.now();
-    let old = context.shard().get(key, now, Touch::Leave).expect("the entry was there a moment ago");
-    let text = string_value(&old)?.text();
+    let entry = context.shard().get(key, now, Touch::Leave).expect("the entry was there a moment ago");
+    let text = string_value(&entry)?.text();
     let value = match storing.mode {
-        StoreMode::Append => [&text[..], storing.value].concat(),
-        _ => [storing.value, &text[..]].concat(),
+        StoreMode::Prepend => [storing.value, &text].concat(),
+        _ => [&text, storing.value].concat(),
     };
     let (expiry, client_flags) = (ExpiryChange::Keep, FlagsChange::Keep);
     apply(context, Op::Put { key, value: Value::Bytes(&value), expiry, client_flags })
@@ -210,11 +218,6 @@ pub(super) fn put_stale(
     });
     shard.commit();
     Ok(marked?)
-}
-
-/// Whether a value that grew to `bytes` would be longer than one may be that is stored whole.
-fn is_too_long(context: &Context<'_>, bytes: usize) -> bool {
-    bytes as u64 > context.thread.config.memcached_max_value
 }
 
 fn set(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
@@ -273,7 +276,11 @@ fn too_large(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
 
 #[cfg(test)]
 mod tests {
+    use locksley_engine::Db;
+
+    use super::*;
     use crate::command::memcached::testing::{Rig, check};
+    use crate::thread::Thread;
 
     #[test]
     fn the_mode_decides_whether_it_stores() {
@@ -323,6 +330,20 @@ mod tests {
             ("append n 0 0 0|", "STORED"),
             ("get n", "VALUE n 0 4|0123|END"),
         ]);
+    }
+
+    #[test]
+    fn a_block_makes_a_stale_value_fresh() {
+        for line in ["append k 0 0 1|b", "prepend k 0 0 1|b", "replace k 0 0 1|b"] {
+            let mut rig = Rig::new(1);
+            rig.reply("set k 0 100 1|a");
+            let Thread { shard, now, .. } = &mut rig.inner.threads[0];
+            let key = shard.key(Db(0), b"k");
+            shard.apply(Op::Invalidate { key, expiry: ExpiryChange::Keep }, *now).expect("there is room");
+            assert_eq!(rig.reply(line), "STORED");
+            let Thread { shard, now, .. } = &rig.inner.threads[0];
+            assert!(!shard.peek(key, *now).expect("it is there").is_stale, "{line}");
+        }
     }
 
     #[test]

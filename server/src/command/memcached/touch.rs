@@ -49,7 +49,11 @@ pub(crate) fn touch(context: &mut Context<'_>, key: &[u8], expiry: ExpiryChange)
         ExpiryChange::At(at) => Some(at),
         ExpiryChange::Keep => panic!("a touch changes the expiry"),
     };
-    let old = context.shard().get(key, now, Touch::Leave).map(|entry| entry.version);
+    let old = if context.thread.wins.is_empty() {
+        None
+    } else {
+        context.shard().get(key, now, Touch::Leave).map(|entry| entry.version)
+    };
     let applied = context.shard().apply(Op::SetExpiry { key, expiry }, now)?;
     if let Some(old) = old {
         context.thread.wins.carry(old, applied.version);
