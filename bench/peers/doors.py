@@ -20,7 +20,8 @@ from .process import (
     Programs, fail, introduction, load, machine, measure, ratio, require, rows, serving, table, versions, write
 )
 
-PARTS = ["memcached", "rest", "resp"]
+# Each with the server of another project that it needs, if it does.
+PARTS = {"memcached": "memcached", "rest": "nginx", "resp": None}
 REST_KEYS = 100_000
 REST_VALUE_BYTES = 1024
 # The first key of the load generator: nginx has a file of this path, Locksley an entry.
@@ -61,15 +62,19 @@ def chosen_parts(arguments):
     if "resp" in parts and not arguments.before:
         print("without --before, RESP is not compared with what it was", file=sys.stderr)
         parts.remove("resp")
-    require([peer for part, peer in [("memcached", "memcached"), ("rest", "nginx")] if part in parts], "--door-parts")
+    require(peers_of(parts), "--door-parts")
     return [part for part in PARTS if part in parts]
+
+
+def peers_of(parts):
+    return [PARTS[part] for part in parts if PARTS[part]]
 
 
 def report(programs, parts, arguments):
     """Measures the parts and writes the result."""
     busy = os.getloadavg()[0]
     date = datetime.date.today().isoformat()
-    names = ["locksley", "memcached", "nginx"]
+    names = ["locksley", *peers_of(parts)]
     text, document = measure_parts(programs, parts, arguments)
     head = [f"# The doors beside their peers, {date}", "", introduction(programs, names, busy), ""]
     facts = {"date": date, "machine": machine(), "versions": versions(programs, names), "load_average": busy}
