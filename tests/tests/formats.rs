@@ -1,10 +1,12 @@
 //! Data directories of every format version are loaded, for ever, by any number of shards.
 //!
-//! `tests/formats/v1` was written by the first server that had the format: by three shards up to a snapshot and a kill, then by two
-//! shards up to another kill, with the zeros at the ends of its files cut off. When a new version comes, a directory of it joins; none is ever
-//! changed or removed. `LOCKSLEY_WRITE_FORMAT=v2 cargo test -p locksley-tests --test formats` writes one.
+//! Each directory in `tests/formats` was written by the first server that had its version: by three shards up to a snapshot and a kill,
+//! then by two shards up to another kill, with the zeros at the ends of its files cut off. Version 2 has values that were declared out of date,
+//! too. When a new version comes, a directory of it joins; none is ever changed or removed.
+//! `LOCKSLEY_WRITE_FORMAT=v3 cargo test -p locksley-tests --test formats` writes one.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,9 @@ use locksley_tests::binary::{Kind, subject, workspace};
 use locksley_tests::client::Client;
 use locksley_tests::directory::{Directory, copy, files_below};
 use locksley_tests::server::{Launch, Server};
+
+/// The version that is written today.
+const VERSION: u32 = 2;
 
 /// What three shards did before the snapshot.
 const BEFORE_SNAPSHOT: &[&str] = &[
@@ -61,6 +66,29 @@ const NEXT_GENERATION: &[&str] = &[
     "APPEND swapped _after",
 ];
 
+/// What is declared out of date, by memcached's commands: in version 2.
+const STALE_BEFORE_SNAPSHOT: &[&str] = &["md stale:old I", "md stale:renewed I", "md stale:spliced I"];
+
+const STALE_AFTER_SNAPSHOT: &[&str] = &["md stale:late I", "md stale:limited I T2000000000"];
+
+const STALE_NEXT_GENERATION: &[&str] = &["md stale:last I"];
+
+/// The keys of these, and one that stays as it is.
+const STALE_KEYS: [&str; 7] = ["old", "renewed", "spliced", "late", "limited", "last", "fresh"];
+
+/// Command and reply of memcached, of what must be there in the end. Whoever reads a stale value first wins (W), and
+/// the next is told so (Z).
+const STALE_EXPECTED: &[(&str, &str)] = &[
+    ("mg stale:old s t", "HD s5 t-1 X W"),
+    ("mg stale:old s t", "HD s5 t-1 Z X"),
+    ("mg stale:renewed s t", "HD s7 t-1"),
+    ("mg stale:spliced s t", "HD s6 t-1 X W"),
+    ("mg stale:late s t", "HD s5 t-1 X W"),
+    ("mg stale:limited s", "HD s5 X W"),
+    ("mg stale:last s t", "HD s5 t-1 X W"),
+    ("mg stale:fresh s t", "HD s5 t-1"),
+];
+
 /// Command and reply, of what must be there in the end.
 const EXPECTED: &[(&str, &str)] = &[
     ("SELECT 0", "+OK"),
@@ -79,7 +107,6 @@ const EXPECTED: &[(&str, &str)] = &[
     ("BITCOUNT bits", ":1"),
     ("STRLEN long", ":300000"),
     ("STRLEN filler:0", ":300"),
-    ("DBSIZE", ":113"),
     ("SELECT 3", "+OK"),
     ("DBSIZE", ":0"),
     ("SELECT 4", "+OK"),
@@ -94,13 +121,21 @@ const EXPECTED: &[(&str, &str)] = &[
 ];
 
 fn start(directory: &Path, shards: u32) -> Server {
-    Launch::subject().directory(directory).durable("always").shards(shards).flags(["--wal-segment-size", "1mb"]).start()
+    let launch = Launch::subject().directory(directory).durable("always").shards(shards).memcached();
+    launch.flags(["--wal-segment-size", "1mb"]).start()
 }
 
 fn run(client: &mut Client, lines: &[&str]) {
     for line in lines {
         let reply = client.command(line).to_string();
         assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+}
+
+fn run_memcached(server: &Server, lines: &[&str]) {
+    let mut client = server.connect_memcached();
+    for line in lines {
+        assert_eq!(client.command(line), "HD", "{line}");
     }
 }
 
@@ -118,16 +153,25 @@ fn write(directory: &Path) {
     let server = start(directory, 3);
     let mut client = server.connect();
     run(&mut client, BEFORE_SNAPSHOT);
+    // memcached knows one database.
+    client.command("SELECT 0");
+    for key in STALE_KEYS {
+        client.command(&format!("SET stale:{key} value"));
+    }
+    run_memcached(&server, STALE_BEFORE_SNAPSHOT);
     assert_eq!(client.command("SAVE").to_string(), "+OK");
     run(&mut client, AFTER_SNAPSHOT);
+    run(&mut client, &["SET stale:renewed renewed", "APPEND stale:spliced +"]);
+    run_memcached(&server, STALE_AFTER_SNAPSHOT);
     fill(&mut client);
     server.stop("KILL");
     let server = start(directory, 2);
     run(&mut server.connect(), NEXT_GENERATION);
+    run_memcached(&server, STALE_NEXT_GENERATION);
     server.stop("KILL");
 }
 
-fn check(directory: &Path) {
+fn check(directory: &Path, version: u32) {
     for shards in [1, 2, 3] {
         let copied = Directory::new();
         copy(directory, copied.path()).expect("it can be copied");
@@ -138,10 +182,25 @@ fn check(directory: &Path) {
             for (line, expected) in EXPECTED {
                 assert_eq!(client.command(line).to_string(), *expected, "{context}: {line}");
             }
+            let stale_count = check_stale(&server, version, &context);
+            client.command("SELECT 0");
+            assert_eq!(client.command("DBSIZE").to_string(), format!(":{}", 113 + stale_count), "{context}");
             assert_eq!(client.info_number("wal_last_load_cut_bytes"), 0, "{context}");
             server.stop(if shards == 2 { "KILL" } else { "TERM" });
         }
     }
+}
+
+/// Reads what version 2 has beyond version 1; returns how many keys these are.
+fn check_stale(server: &Server, version: u32, context: &str) -> usize {
+    if version < 2 {
+        return 0;
+    }
+    let mut client = server.connect_memcached();
+    for (line, expected) in STALE_EXPECTED {
+        assert_eq!(client.command(line), *expected, "{context}: {line}");
+    }
+    STALE_KEYS.len()
 }
 
 fn is_redis() -> bool {
@@ -158,8 +217,10 @@ fn directories_of_every_version_are_loaded() {
     let mut versions: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     versions.sort();
     assert!(!versions.is_empty(), "there is no directory in {}", formats.display());
-    for version in versions {
-        check(&version);
+    for path in versions {
+        let name = path.file_name().and_then(OsStr::to_str).expect("a directory has a name");
+        let version = name.strip_prefix('v').and_then(|number| number.parse().ok()).expect("it is that of a version");
+        check(&path, version);
     }
 }
 
@@ -170,7 +231,7 @@ fn a_directory_of_today_is_loaded() {
     }
     let directory = Directory::new();
     write(directory.path());
-    check(directory.path());
+    check(directory.path(), VERSION);
     if let Some(name) = env::var_os("LOCKSLEY_WRITE_FORMAT") {
         let target = workspace().join("tests/formats").join(name);
         assert!(!target.exists(), "{} stays as it is", target.display());
