@@ -1,13 +1,13 @@
-//! What the wire costs: requests of RESP and memcached parsed, replies encoded and measured, slots computed.
+//! What the wire costs: requests of RESP, memcached and HTTP parsed, replies encoded and measured, slots computed.
 //!
 //! Each parse and encode figure is for a pipeline of 16, as a server sees it in one turn.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use locksley_wire::memcached;
 use locksley_wire::resp::{Limits, Protocol, Reply, RequestParser, Span, Step, measure};
 use locksley_wire::slot::slot;
+use locksley_wire::{http, memcached};
 
 const PIPELINE: usize = 16;
 
@@ -145,6 +145,78 @@ fn encode_memcached(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Parses every HTTP request of `input` and gives their count.
+fn parse_http_all(input: &[u8]) -> usize {
+    let limits = |_: &http::Request<'_>| http::Limits { body_bytes_max: 1 << 20 };
+    let mut parser = http::RequestParser::default();
+    let mut begin = 0;
+    let mut count = 0;
+    while begin < input.len() {
+        match parser.parse(&input[begin..], limits) {
+            http::Step::Request { consumed, request } => {
+                black_box(&request);
+                begin += consumed;
+            }
+            other => panic!("{other:?}"),
+        }
+        count += 1;
+    }
+    count
+}
+
+fn parse_http(criterion: &mut Criterion) {
+    let short = "Host: 127.0.0.1:8379\r\nUser-Agent: curl/8.14.1\r\nAccept: */*\r\n";
+    let usual = "Host: cache.internal:8379\r\nUser-Agent: a-client-of-some-language/2.32.3\r\n\
+        Accept-Encoding: gzip, deflate, br, zstd\r\nAccept: application/octet-stream\r\nConnection: keep-alive\r\n\
+        Authorization: Bearer 0123456789abcdef0123456789abcdef\r\nX-Request-Id: 01234567-89ab-cdef-0123-456789abcdef\r\n\
+        Traceparent: 00-0123456789abcdef0123456789abcdef-0123456789abcdef-01\r\n";
+    let head = |method: &str, fields: &str| format!("{method} /cache/{} HTTP/1.1\r\n{fields}", "k".repeat(24));
+    let body = "v".repeat(1024);
+    let chunks = format!("40\r\n{}\r\n", "v".repeat(64)).repeat(16);
+    let cases = [
+        ("get_curl", format!("{}\r\n", head("GET", short))),
+        ("get_usual", format!("{}\r\n", head("GET", usual))),
+        ("put_1024", format!("{}Content-Length: 1024\r\n\r\n{body}", head("PUT", short))),
+        ("put_16_chunks", format!("{}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n", head("PUT", short))),
+    ];
+    let mut group = criterion.benchmark_group("parse_http");
+    group.throughput(Throughput::Elements(PIPELINE as u64));
+    for (name, one) in cases {
+        let input = one.repeat(PIPELINE).into_bytes();
+        group.bench_function(name, |bencher| bencher.iter(|| parse_http_all(black_box(&input))));
+    }
+    group.finish();
+}
+
+/// Writes `PIPELINE` responses with a body, as GET gives raw bytes.
+fn write_responses(out: &mut Vec<u8>, manner: http::Manner, body: &[u8]) {
+    out.clear();
+    for version in 0..PIPELINE as u64 {
+        http::Response::new(out, manner, 200)
+            .field("Content-Type", b"application/octet-stream")
+            .number("X-Version", 1_234_567 + version)
+            .field("X-Cache", b"HIT")
+            .body(black_box(body));
+    }
+}
+
+fn encode_http(criterion: &mut Criterion) {
+    let manner = http::Manner { second: 784_111_777, is_head: false, closes: false };
+    let mut group = criterion.benchmark_group("encode_http");
+    group.throughput(Throughput::Elements(PIPELINE as u64));
+    let mut out = Vec::with_capacity(64 * 1024);
+    for length in [32, 1024] {
+        let body = vec![b'v'; length];
+        group.bench_function(format!("response_{length}"), |bencher| {
+            bencher.iter(|| write_responses(&mut out, black_box(manner), &body));
+        });
+    }
+    group.bench_function("date", |bencher| bencher.iter(|| http::date::date(black_box(784_111_777))));
+    group.finish();
+    write_responses(&mut out, manner, &[b'v'; 1024]);
+    criterion.bench_function("measure/response_1024", |bencher| bencher.iter(|| http::node::head(black_box(&out))));
+}
+
 fn encode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("encode");
     group.throughput(Throughput::Elements(PIPELINE as u64));
@@ -202,5 +274,15 @@ fn slots(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parse, parse_memcached, encode, encode_memcached, measure_replies, slots);
+criterion_group!(
+    benches,
+    parse,
+    parse_memcached,
+    parse_http,
+    encode,
+    encode_memcached,
+    encode_http,
+    measure_replies,
+    slots
+);
 criterion_main!(benches);
