@@ -6,7 +6,7 @@
 //! With a password set, a client's first request has to be a `set` whose block is `user password`, as memcached's token
 //! authentication asks for; nothing else is looked at before.
 
-use locksley_wire::memcached::meta::{BadFlags, Flags};
+use locksley_wire::memcached::meta::{BadFlags, Flag, Flags};
 use locksley_wire::memcached::request::{Keys, MetaVerb};
 use locksley_wire::memcached::{
     Arithmetic, Limits, Malformed, Request as Line, RequestParser, Retrieval, Step, Storage,
@@ -28,7 +28,6 @@ pub(crate) enum Access {
 }
 
 const UNAUTHENTICATED: &[u8] = b"CLIENT_ERROR unauthenticated\r\n";
-const INVALID_OR_DUPLICATE: &[u8] = b"CLIENT_ERROR invalid or duplicate flag\r\n";
 const TOO_LARGE: &[u8] = b"SERVER_ERROR object too large for cache\r\n";
 
 /// What a line comes to.
@@ -168,7 +167,11 @@ impl<'b> Batch<'b> {
             Ok(both) => both,
             Err(text) => return answer(text),
         };
+        let changes = |flag: Flag<'_>| matches!(flag.letter, b'N' | b'T');
         let (verb, args) = match verb {
+            MetaVerb::Get if Flags::checked(flags).iter().any(changes) => {
+                (Verb::MetaGetChange, self.args([b"mg", key, flags]))
+            }
             MetaVerb::Get => (Verb::MetaGet, self.args([b"mg", key, flags])),
             MetaVerb::Set => (Verb::MetaSet, self.args([b"ms", key, flags, value])),
             MetaVerb::Delete => (Verb::MetaDelete, self.args([b"md", key, flags])),
