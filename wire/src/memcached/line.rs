@@ -94,9 +94,7 @@ impl<'a> Iterator for Words<'a> {
 impl<'a> Words<'a> {
     /// The words that are left as they lie there, without spaces around them.
     fn rest(self) -> &'a [u8] {
-        let text = without_leading_spaces(self.0);
-        let end = text.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
-        &text[..end]
+        trimmed(self.0)
     }
 
     /// The words that are left, if there are as many as a command takes.
@@ -111,6 +109,14 @@ impl<'a> Words<'a> {
         }
         if counts.contains(&taken.count) { Ok(taken) } else { Err(Malformed::Unknown) }
     }
+}
+
+/// `text` without spaces around it.
+#[inline]
+pub(super) fn trimmed(text: &[u8]) -> &[u8] {
+    let text = without_leading_spaces(text);
+    let end = text.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
+    &text[..end]
 }
 
 #[inline]
