@@ -117,7 +117,6 @@ pub(crate) const HTTP_KEY_BYTES_MAX: usize = 250;
 pub(crate) const HTTP_TTL_SECONDS_MAX: u64 = (1 << 53) - 1;
 
 /// Most keys of a batch at the HTTP door.
-#[expect(dead_code, reason = "the batch comes next")]
 pub(crate) const HTTP_BATCH_KEY_COUNT_MAX: usize = 1_000;
 
 /// Longest body of a batch at the HTTP door, in bytes.

@@ -73,13 +73,18 @@ fn write_memcached(failure: &Failure, out: &mut Vec<u8>) {
 }
 
 fn write_http(manner: Manner, config: &Config, failure: &Failure, out: &mut Vec<u8>) {
-    let (status, sentence) = match failure.code() {
+    let (status, sentence) = status_and_sentence(failure);
+    rest::reply::error(out, manner, config, status, sentence);
+}
+
+/// What `failure` is in HTTP.
+pub(super) fn status_and_sentence(failure: &Failure) -> (u16, &str) {
+    match failure.code() {
         "OOM" => (503, "the memory limit is reached, and nothing may be evicted"),
         "LOADING" => (503, "the data is being loaded"),
         "MISCONF" => (503, failure.sentence()),
         "NOAUTH" => (401, failure.sentence()),
         "WRONGTYPE" => (409, "the entry is of a type that this door does not serve"),
         _ => (500, failure.sentence()),
-    };
-    rest::reply::error(out, manner, config, status, sentence);
+    }
 }

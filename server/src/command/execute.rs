@@ -10,7 +10,9 @@ use super::context::{Caller, Context};
 use super::dialect::write_failure;
 use super::effect::{Effect, apply_all, log_bytes};
 use super::failure::Failure;
-use super::row::{Args, DecideInput, Flags, Join, JoinInput, Outcome, PlanInput, PlanRead, Run};
+use super::row::{
+    Args, DecideInput, FAILED_PART, Flags, Join, JoinInput, Outcome, PlanInput, PlanRead, ReplyPart, Run,
+};
 use super::table::Entry;
 use super::wait::Wait;
 use crate::limits::{QUICK_BYTES_MAX, TIMED_TOGETHER_NANOS_MIN};
@@ -41,7 +43,12 @@ pub(crate) fn execute_part(thread: &mut Thread, caller: Caller, entry: Entry, ar
     thread.settle();
     if let Err(failure) = run(thread, caller, entry, args, reply) {
         reply.truncate(start);
-        write_failure(caller.dialect, &thread.config, &failure, reply);
+        if matches!(entry.row.run, Run::Spread { .. }) {
+            reply.buffer().push(FAILED_PART);
+            reply.buffer().extend_from_slice(failure.text().as_bytes());
+        } else {
+            write_failure(caller.dialect, &thread.config, &failure, reply);
+        }
     }
     if thread.shared.shard_count > 1 {
         let took = thread.counters.add_part(entry.index());
@@ -59,15 +66,18 @@ pub(crate) fn join(
     caller: Caller,
     entry: Entry,
     join: Join,
-    input: &JoinInput<'_>,
+    args: Args<'_>,
+    parts: &[ReplyPart<'_>],
     reply: &mut Reply<'_>,
 ) {
     let start = reply.len();
     thread.settle_others(entry.index());
-    if let Err(failure) = join(input, reply) {
+    let random = thread.random.next();
+    let input = JoinInput { args, parts, random, dialect: caller.dialect, config: &thread.config };
+    if let Err(failure) = join(&input, reply) {
         fail(thread, caller, entry, &failure, start, reply);
     }
-    finish(thread, caller, entry, input.args);
+    finish(thread, caller, entry, args);
 }
 
 /// Runs a command that may have to wait. Its call is counted here if it replied at once, else by [`conclude`].
@@ -150,7 +160,7 @@ fn run(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply:
         Run::Home(run) | Run::Owner(run) | Run::Chosen { run, .. } | Run::Split { run, .. } => {
             run(&mut context, args, reply)
         }
-        Run::Every { part, .. } => part(&mut context, args, reply),
+        Run::Every { part, .. } | Run::Spread { part, .. } => part(&mut context, args, reply),
         Run::Atomic { .. } => decide_here(&mut context, entry, args, reply),
         Run::Wait(_) => unreachable!("these are begun by `begin_wait`"),
         Run::Container(_) => unreachable!("the table resolves containers to their subcommands"),

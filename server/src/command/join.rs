@@ -101,14 +101,17 @@ pub(crate) fn check_parts(parts: &[ReplyPart<'_>]) -> Outcome {
 mod tests {
     use locksley_wire::resp::Protocol;
 
+    use super::super::dialect::Dialect;
     use super::super::row::Join;
     use super::*;
+    use crate::config::Config;
 
     fn check(join: Join, parts: &[(&str, &[u32])], expected: &str) {
         let parts: Vec<_> =
             parts.iter().map(|(bytes, key_positions)| ReplyPart { bytes: bytes.as_bytes(), key_positions }).collect();
         let mut out = Vec::new();
-        let input = JoinInput { args: &[], parts: &parts, random: 0 };
+        let input =
+            JoinInput { args: &[], parts: &parts, random: 0, dialect: Dialect::Resp, config: &Config::default() };
         let outcome = join(&input, &mut Reply::new(&mut out, Protocol::Resp2));
         let text = outcome.map_or_else(|failure| failure.text().to_owned(), |()| out.escape_ascii().to_string());
         assert_eq!(text, expected);

@@ -9,9 +9,11 @@ use locksley_engine::{Db, Entry};
 use locksley_wire::resp::Reply;
 
 use super::context::Context;
+use super::dialect::Dialect;
 use super::effect::Effects;
 use super::failure::Failure;
 use super::wait::WaitHandler;
+use crate::config::Config;
 
 /// The arguments of one request, the command's own name first.
 pub(crate) type Args<'a> = &'a [&'a [u8]];
@@ -21,6 +23,9 @@ pub(crate) type Outcome = Result<(), Failure>;
 
 /// The code of a command: reads `Args`, works on the [`Context`], writes one reply.
 pub(crate) type Handler = fn(&mut Context<'_>, Args<'_>, &mut Reply<'_>) -> Outcome;
+
+/// What a part of [`Run::Spread`] begins with that is a failure's text, code first, and not what its handler writes.
+pub(crate) const FAILED_PART: u8 = b'-';
 
 /// Makes one reply of the replies of several shards.
 pub(crate) type Join = fn(&JoinInput<'_>, &mut Reply<'_>) -> Outcome;
@@ -33,6 +38,10 @@ pub(crate) struct JoinInput<'a> {
     pub parts: &'a [ReplyPart<'a>],
     /// A random number, for joins that choose.
     pub random: u64,
+    /// The protocol of the reply.
+    pub dialect: Dialect,
+    /// The settings in force.
+    pub config: &'a Config,
 }
 
 /// The answer of one shard to its part of a request.
@@ -140,6 +149,15 @@ pub(crate) enum Run {
         /// Runs on each owner.
         run: Handler,
         /// Makes one reply of theirs.
+        join: Join,
+    },
+    /// On each shard that owns some of its keys, with those keys only, as [`Run::Split`]; `join` makes one reply, even
+    /// where one shard owns all keys.
+    Spread {
+        /// Runs on each owner and writes bytes that only `join` reads; a failure in their place begins with
+        /// [`FAILED_PART`].
+        part: Handler,
+        /// Makes the reply.
         join: Join,
     },
     /// On every shard; `join` makes one reply, even where there is one shard only.

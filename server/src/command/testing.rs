@@ -27,7 +27,7 @@ use super::dialect::Dialect;
 use super::effect::apply_all;
 use super::execute::{self, execute, execute_part};
 use super::failure::Failure;
-use super::row::{DecideInput, Join, JoinInput, PlanInput, PlanRead, ReplyPart, Run};
+use super::row::{DecideInput, Join, PlanInput, PlanRead, ReplyPart, Run};
 use super::table::{Entry, Lookup, table};
 use super::wait::Over;
 use crate::client::{Arrival, Client, ClientId, ClientSlot, Door};
@@ -55,6 +55,8 @@ pub(crate) fn check(table: &[(&str, &str)]) {
 pub(crate) struct Rig {
     /// The threads, by shard.
     pub threads: Vec<Thread>,
+    /// How the client's next replies are written, where that is not as always behind its door.
+    pub dialect: Option<Dialect>,
 }
 
 impl Rig {
@@ -70,7 +72,7 @@ impl Rig {
         let make = |id| Thread::new(ShardId(id), Arc::clone(&shared), command_count, 7).expect("a small shard");
         let mut threads: Vec<Thread> = (0..shard_count).map(make).collect();
         threads[0].add_client(ClientSlot(0), client());
-        Rig { threads }
+        Rig { threads, dialect: None }
     }
 
     /// The one client.
@@ -121,7 +123,7 @@ impl Rig {
                 Ok(shard) => out = self.whole(usize::from(shard), entry, args),
                 Err(failure) => Reply::new(&mut out, protocol).error(failure.text()),
             },
-            Run::Split { .. } => out = self.split(entry, args, &positions),
+            Run::Split { .. } | Run::Spread { .. } => out = self.split(entry, args, &positions),
             Run::Every { join, .. } => {
                 let parts: Vec<Vec<u8>> = (0..self.threads.len()).map(|shard| self.part(shard, entry, args)).collect();
                 let parts: Vec<_> = parts.iter().map(|bytes| ReplyPart { bytes, key_positions: &[] }).collect();
@@ -150,13 +152,14 @@ impl Rig {
     }
 
     fn caller(&mut self) -> Caller {
+        let dialect = self.dialect;
         let client = self.client();
         Caller {
             home: ShardId(0),
             slot: ClientSlot(0),
             id: client.id,
             db: client.db,
-            dialect: Dialect::of(client.door),
+            dialect: dialect.unwrap_or(Dialect::of(client.door)),
             protocol: client.protocol,
             touch: if client.no_touch { Touch::CountOnly } else { Touch::Count },
             door: client.door,
@@ -189,14 +192,17 @@ impl Rig {
 
     fn join(&mut self, entry: Entry, join: Join, args: &[&[u8]], parts: &[ReplyPart<'_>]) -> Vec<u8> {
         let (caller, mut out) = (self.caller(), Vec::new());
-        let input = JoinInput { args, parts, random: self.threads[0].random.next() };
         let mut reply = Reply::new(&mut out, caller.protocol);
-        execute::join(&mut self.threads[0], caller, entry, join, &input, &mut reply);
+        execute::join(&mut self.threads[0], caller, entry, join, args, parts, &mut reply);
         out
     }
 
     fn split(&mut self, entry: Entry, args: &[&[u8]], positions: &[usize]) -> Vec<u8> {
-        let Run::Split { join, .. } = &entry.row.run else { unreachable!("called for split commands") };
+        let (join, is_joined) = match &entry.row.run {
+            Run::Split { join, .. } => (join, false),
+            Run::Spread { join, .. } => (join, true),
+            _ => unreachable!("called for split commands"),
+        };
         let step = positions.get(1).map_or(1, |second| second - positions[0]);
         let mut parts = Vec::new();
         for shard in 0..self.threads.len() {
@@ -207,7 +213,7 @@ impl Rig {
                 request.extend_from_slice(&args[*position..position + step]);
                 key_positions.push(index as u32);
             }
-            if key_positions.len() == positions.len() {
+            if key_positions.len() == positions.len() && !is_joined {
                 return self.part(shard, entry, args);
             }
             if !key_positions.is_empty() {

@@ -8,7 +8,7 @@ use super::hand::{Hand, Sink};
 use crate::client::Door;
 use crate::command::execute::{conclude, execute, execute_part, join};
 use crate::command::failure::Failure;
-use crate::command::row::{Args, Flags, Join, JoinInput, PlanInput, ReplyPart, Run};
+use crate::command::row::{Args, Flags, Join, PlanInput, ReplyPart, Run};
 use crate::command::table::Entry;
 use crate::observe::monitor;
 use crate::reactor::connection::State;
@@ -42,7 +42,7 @@ impl Desk {
             return self.route(hand, entry, args, owner, sink);
         }
         match entry.row.run {
-            Run::Every { join, .. } => self.run_only_part(hand, entry, join, args, sink),
+            Run::Every { join, .. } | Run::Spread { join, .. } => self.run_only_part(hand, entry, join, args, sink),
             Run::Wait(_) => self.run_wait(hand, entry, args, sink),
             _ => self.run_here(hand, entry, args, sink),
         }
@@ -76,10 +76,13 @@ impl Desk {
         let mut bytes = self.pool.take();
         let protocol = hand.caller.protocol;
         execute_part(&mut self.thread, hand.caller, entry, args, &mut Reply::new(&mut bytes, protocol));
-        let parts = [ReplyPart { bytes: &bytes, key_positions: &[] }];
-        let input = JoinInput { args, parts: &parts, random: self.thread.random.next() };
+        let key_positions: Vec<u32> = match entry.row.run {
+            Run::Spread { .. } => (0..entry.row.keys.positions(args.len()).count() as u32).collect(),
+            _ => Vec::new(),
+        };
+        let parts = [ReplyPart { bytes: &bytes, key_positions: &key_positions }];
         let mut reply = Reply::new(&mut sink.buffer, protocol);
-        join(&mut self.thread, hand.caller, entry, make, &input, &mut reply);
+        join(&mut self.thread, hand.caller, entry, make, args, &parts, &mut reply);
         self.pool.give(bytes);
         self.obey();
         *hand = Hand::of(&mut self.thread, hand.caller.slot);
@@ -102,6 +105,12 @@ impl Desk {
                 let shards: Vec<u16> = (0..shard_count).collect();
                 self.ask_every(hand, entry, *join, args, &shards, sink);
             }
+            Run::Spread { join, .. } => match route::owners(entry.row, args, shard_count) {
+                Owners::One(shard) if shard == here && (self.locks.is_idle() || !self.must_wait(entry, args)) => {
+                    self.run_only_part(hand, entry, *join, args, sink);
+                }
+                _ => self.ask_owners(hand, entry, *join, args, sink),
+            },
             Run::Chosen { .. } if is_shard_door => self.run_owned(hand, entry, args, sink),
             Run::Chosen { choose, .. } => match choose(args, shard_count) {
                 Ok(shard) if shard == here => self.run_owned(hand, entry, args, sink),
@@ -174,7 +183,7 @@ impl Desk {
         }
     }
 
-    /// Asks each shard that owns some of the keys for its part.
+    /// Asks each shard that owns some of the keys for its part, of which not all are made at once.
     fn ask_owners(&mut self, hand: &mut Hand, entry: Entry, make: Join, args: Args<'_>, sink: &mut Sink) {
         let subs = gather::split(entry.row, args, self.thread.shared.shard_count);
         let part = |sub: &gather::SubRequest<'_>| Part { bytes: Vec::new(), key_positions: sub.key_positions.clone() };

@@ -6,7 +6,7 @@ use locksley_wire::resp::Reply;
 use super::desk::Desk;
 use crate::command::context::Caller;
 use crate::command::execute::{execute, execute_part, join};
-use crate::command::row::{Args, JoinInput};
+use crate::command::row::Args;
 use crate::command::table::Entry;
 use crate::reactor::connection::State;
 use crate::router::locks::Waiting;
@@ -143,10 +143,9 @@ impl Desk {
         let Some(gather) = self.gathers.answer(gather, part, bytes) else { return };
         let args = gather.request.args();
         let parts = gather.reply_parts();
-        let input = JoinInput { args: &args, parts: &parts, random: self.thread.random.next() };
         let mut bytes = self.pool.take();
         let mut reply = Reply::new(&mut bytes, gather.caller.protocol);
-        join(&mut self.thread, gather.caller, gather.entry, gather.join, &input, &mut reply);
+        join(&mut self.thread, gather.caller, gather.entry, gather.join, &args, &parts, &mut reply);
         self.fill(gather.hole, &bytes, Origin::Here);
         self.pool.give(bytes);
     }

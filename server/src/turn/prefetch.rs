@@ -36,7 +36,9 @@ impl Desk {
                         }
                     }
                     self.prefetch_key(db, key, &mut keys);
-                } else if shard_count == 1 && matches!(entry.row.run, Run::Split { .. } | Run::Atomic { .. }) {
+                } else if shard_count == 1
+                    && matches!(entry.row.run, Run::Split { .. } | Run::Spread { .. } | Run::Atomic { .. })
+                {
                     let room = PREFETCH_COUNT_MAX.saturating_sub(keys.len());
                     for position in entry.row.keys.positions(request.args.len()).take(room) {
                         self.prefetch_key(db, request.args[position], &mut keys);

@@ -27,6 +27,11 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).expect("memory takes every write");
 }
 
+/// Appends `bytes`, which came as a string of JSON, as one.
+pub(super) fn text(bytes: &[u8], out: &mut Vec<u8>) {
+    string(str::from_utf8(bytes).expect("strings of JSON are text"), out);
+}
+
 #[cold]
 fn encoded(encoding_name: &str, bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');

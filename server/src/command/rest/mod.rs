@@ -12,15 +12,19 @@
 //! | `BatchGet` | name, keys, none twice |
 //! | `BatchPut` | name, then for each item key, [`ItemOptions`], value |
 
+mod batch_get;
+mod batch_put;
 mod delete;
 mod get;
 mod json;
+mod part;
 mod put;
 pub(crate) mod reply;
 pub(crate) mod tags;
 
 use crate::command::row::Command;
 
+pub(crate) use batch_put::ItemOptions;
 pub(crate) use put::PutOptions;
 
 /// Which operation; in the order of [`COMMANDS`].
@@ -33,10 +37,15 @@ pub(crate) enum Verb {
     Put,
     /// `DELETE /cache/{key}`.
     Delete,
+    /// The reading half of `POST /cache/batch`.
+    BatchGet,
+    /// The writing half of `POST /cache/batch`.
+    BatchPut,
 }
 
 /// The rows, in the order of [`Verb`].
-pub(crate) static COMMANDS: &[&Command] = &[&get::GET, &put::PUT, &delete::DELETE];
+pub(crate) static COMMANDS: &[&Command] =
+    &[&get::GET, &put::PUT, &delete::DELETE, &batch_get::BATCH_GET, &batch_put::BATCH_PUT];
 
 /// How a value is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,12 +9,16 @@
 //! |---|---|
 //! | `routes` | paths and their methods |
 //! | `gate` | who may ask: `Host`, `Origin`, password, media type |
+//! | `batch_body` | the JSON of a batch |
 //! | `query` | key and parameters of a target |
+//! | `openapi` | the document that describes all this |
 //! | `accept` | JSON or bytes |
 //! | `operation` | from an admitted request to a row, or to the response |
 
 mod accept;
+mod batch_body;
 mod gate;
+mod openapi;
 mod operation;
 mod query;
 mod routes;

@@ -1,11 +1,15 @@
 //! From a request to a row with its arguments, or to the response where no shard is needed.
 
+use std::borrow::Cow;
+
+use hashbrown::HashSet;
 use locksley_wire::http::target::decode;
 use locksley_wire::http::{self, Body, Method, Request};
 
+use super::batch_body::{self, Asked, Stored};
 use super::query::{Parameters, Query, bad_encoding, check_key};
 use super::routes::Route;
-use super::{Facts, Meant, Refused, accept, gate};
+use super::{Facts, Meant, Refused, accept, gate, openapi};
 use crate::command::rest::reply::{begin, end_error, end_json};
 use crate::command::rest::{PutOptions, Verb, tags};
 use crate::frontend::batch::Batch;
@@ -14,6 +18,10 @@ use crate::frontend::batch::Batch;
 const PREFLIGHT: &[u8] =
     b"Access-Control-Allow-Headers: Accept, Authorization, Content-Type, If-Match, If-None-Match\r\n\
       Access-Control-Max-Age: 600\r\n";
+
+const HEALTHY: &[u8] = b"{\"status\":\"ok\"}";
+const NOTHING_FOUND: &[u8] = b"{\"found\":{},\"missing\":[]}";
+const NO_RESULTS: &[u8] = b"{\"results\":[]}";
 
 impl<'b> Batch<'b> {
     /// What a request asks for.
@@ -40,14 +48,10 @@ impl<'b> Batch<'b> {
             route => {
                 Query::parse(request.target, Parameters::None, 1)?;
                 match route {
+                    Route::Batch => self.batch(request, facts, manner),
                     Route::Readiness => Ok(self.readiness(facts, manner)),
-                    Route::Health => {
-                        let write = |out: &mut Vec<u8>| {
-                            end_json(begin(out, manner, facts.config(), 200), b"{\"status\":\"ok\"}")
-                        };
-                        Ok(Meant::Answer(self.respond(write)))
-                    }
-                    _ => Err(Refused::new(501, "not yet")),
+                    Route::Health => Ok(self.json(facts, manner, HEALTHY)),
+                    _ => Ok(self.json(facts, manner, openapi::document())),
                 }
             }
         }
@@ -104,6 +108,52 @@ impl<'b> Batch<'b> {
         Ok(Meant::Run { verb: Verb::Delete, args, db })
     }
 
+    /// Keys of a batch that are named twice are asked for once.
+    #[cold]
+    fn batch(&self, request: &Request<'b>, facts: Facts<'_>, manner: http::Manner) -> Result<Meant<'b>, Refused> {
+        let is_json =
+            request.content_type.is_some_and(|field| gate::essence(field).eq_ignore_ascii_case(b"application/json"));
+        if !is_json {
+            return Err(Refused::new(415, "a batch is application/json"));
+        }
+        let (asked, db) = batch_body::read(self.whole(request.body), facts.config())?;
+        let mut args = bumpalo::collections::Vec::new_in(self.bump);
+        let verb = match asked {
+            Asked::Get(keys) if keys.is_empty() => return Ok(self.json(facts, manner, NOTHING_FOUND)),
+            Asked::Put(items) if items.is_empty() => return Ok(self.json(facts, manner, NO_RESULTS)),
+            Asked::Get(keys) => {
+                let mut seen = HashSet::with_capacity(keys.len());
+                args.push(&b"batch-get"[..]);
+                let keys = keys.into_iter().map(|key| self.kept(into_bytes(key)));
+                args.extend(keys.filter(|key| seen.insert(*key)));
+                Verb::BatchGet
+            }
+            Asked::Put(items) => {
+                args.push(b"batch-put");
+                for Stored { key, options, value } in items {
+                    let options: &'b [u8] = self.bump.alloc(options.encode());
+                    args.extend([self.kept(into_bytes(key)), options, self.kept(value)]);
+                }
+                Verb::BatchPut
+            }
+        };
+        Ok(Meant::Run { verb, args: args.into_bump_slice(), db })
+    }
+
+    /// Bytes that live as long as the batch of requests.
+    fn kept(&self, bytes: Cow<'b, [u8]>) -> &'b [u8] {
+        match bytes {
+            Cow::Borrowed(bytes) => bytes,
+            Cow::Owned(bytes) => self.bump.alloc_slice_copy(&bytes),
+        }
+    }
+
+    /// A response that is known in advance.
+    #[cold]
+    fn json(&self, facts: Facts<'_>, manner: http::Manner, body: &[u8]) -> Meant<'b> {
+        Meant::Answer(self.respond(|out| end_json(begin(out, manner, facts.config(), 200), body)))
+    }
+
     /// A body in one piece: as it lies in the input, or put together of its chunks.
     fn whole(&self, body: Body<'b>) -> &'b [u8] {
         match body {
@@ -137,6 +187,13 @@ impl<'b> Batch<'b> {
             Some(sentence) => end_error(begin(out, manner, config, 503), 503, &sentence),
             None => end_json(begin(out, manner, config, 200), b"{\"status\":\"ready\"}"),
         }))
+    }
+}
+
+fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
 }
 

@@ -1,0 +1,84 @@
+//! The reading half of `POST /cache/batch`: found and missing keys apart, both in the order of the request.
+//!
+//! A shard writes the JSON of each entry that it has; the join puts keys before them. So values are escaped where they lie,
+//! and copied once more as they are.
+
+use locksley_wire::resp::Reply;
+
+use super::get::members;
+use super::reply::{JSON_VALUE, begin};
+use super::{json, part};
+use crate::command::batch::for_each_key;
+use crate::command::context::Context;
+use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, Run};
+use crate::command::string_value::string_value;
+
+pub(super) static BATCH_GET: Command = Command {
+    name: "batch-get",
+    arity: -2,
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: Keys::ALL,
+    categories: &["string"],
+    group: Group::Rest,
+    since: "Locksley 0.1.0",
+    summary: "Returns those of the given keys that exist with their values, and those that do not",
+    complexity: "O(N), N the number of keys",
+    syntax: "key [key ...]",
+    run: Run::Spread { part: batch_get, join },
+};
+
+/// Bytes that a key takes in the response besides its own.
+const KEY_FRAME_BYTES: usize = 8;
+
+fn batch_get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let (now, touch) = (context.now(), context.caller.touch);
+    let out = reply.buffer();
+    part::begin(out);
+    for_each_key(context, &args[1..], |shard, key| {
+        part::push(out, |out| {
+            if let Some(entry) = shard.get(key, now, touch) {
+                out.push(b'{');
+                members(&entry, &string_value(&entry)?.text(), now, out);
+                out.push(b'}');
+            }
+            Ok(())
+        })
+    })
+}
+
+fn join(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let keys = &input.args[1..];
+    let mut entries: Vec<&[u8]> = vec![b""; keys.len()];
+    for part in input.parts {
+        for (position, entry) in part.key_positions.iter().zip(part::answers(part)?) {
+            entries[*position as usize] = entry;
+        }
+    }
+    let lengths = keys.iter().zip(&entries).map(|(key, entry)| key.len() + entry.len() + KEY_FRAME_BYTES);
+    let likely_bytes = lengths.sum();
+    let response = begin(reply.buffer(), input.dialect.http(), input.config, 200);
+    response.lines(JSON_VALUE).body_with(likely_bytes, |out| {
+        let pairs = keys.iter().zip(&entries);
+        out.extend_from_slice(b"{\"found\":{");
+        for (index, (key, entry)) in pairs.clone().filter(|(_, entry)| !entry.is_empty()).enumerate() {
+            separate(index, out);
+            json::text(key, out);
+            out.push(b':');
+            out.extend_from_slice(entry);
+        }
+        out.extend_from_slice(b"},\"missing\":[");
+        for (index, (key, _)) in pairs.filter(|(_, entry)| entry.is_empty()).enumerate() {
+            separate(index, out);
+            json::text(key, out);
+        }
+        out.extend_from_slice(b"]}");
+    });
+    Ok(())
+}
+
+/// Puts a comma before all but the first.
+pub(super) fn separate(index: usize, out: &mut Vec<u8>) {
+    if index > 0 {
+        out.push(b',');
+    }
+}
