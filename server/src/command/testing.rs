@@ -27,7 +27,7 @@ use super::dialect::Dialect;
 use super::effect::apply_all;
 use super::execute::{self, execute, execute_part};
 use super::failure::Failure;
-use super::row::{DecideInput, Join, PlanInput, PlanRead, ReplyPart, Run};
+use super::row::{DecideInput, Join, Keys, PlanInput, PlanRead, ReplyPart, Run};
 use super::table::{Entry, Lookup, table};
 use super::wait::Over;
 use crate::client::{Arrival, Client, ClientId, ClientSlot, Door};
@@ -203,7 +203,7 @@ impl Rig {
             Run::Spread { join, .. } => (join, true),
             _ => unreachable!("called for split commands"),
         };
-        let step = positions.get(1).map_or(1, |second| second - positions[0]);
+        let Keys::Range { step, .. } = entry.row.keys else { unreachable!("split commands have keys") };
         let mut parts = Vec::new();
         for shard in 0..self.threads.len() {
             let owned = |position: &usize| owner(args[*position], self.threads.len()) == shard;

@@ -82,3 +82,33 @@ pub(super) fn separate(index: usize, out: &mut Vec<u8>) {
         out.push(b',');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::rest::testing::check;
+
+    #[test]
+    fn found_and_missing_are_apart_in_order() {
+        check(&[
+            (r#"POST /cache/batch |{"get":["a"]}"#, r#"200 {"found":{},"missing":["a"]}"#),
+            ("PUT /cache/c?flags=9 |3", r#"201 {"key":"c","version":V,"created":true}"#),
+            ("RESP SET a 1 EX 5", "+OK"),
+            (r#"RESP SET b "\xff""#, "+OK"),
+            (
+                r#"POST /cache/batch |{"get":["none","c","b","a\nb".."]}"#,
+                r#"400 {"error":"the body is no batch in JSON: expected `,` or `]` at line 1 column 30"}"#,
+            ),
+            (
+                r#"POST /cache/batch |{"get":["none","c","b","a","c","nil"]}"#,
+                concat!(
+                    r#"200 {"found":{"c":{"value":"3","ttl_remaining":null,"version":V,"flags":9},"#,
+                    r#""b":{"value":"/w==","encoding":"base64","ttl_remaining":null,"version":V,"flags":0},"#,
+                    r#""a":{"value":"1","ttl_remaining":5,"version":V,"flags":0}},"missing":["none","nil"]}"#
+                ),
+            ),
+            (r#"POST /cache/batch |{"get":["c","c"],"db":1}"#, r#"200 {"found":{},"missing":["c"]}"#),
+            (r#"POST /cache/batch |{"get":[]}"#, r#"200 {"found":{},"missing":[]}"#),
+            (r#"POST /cache/batch |{"get":["\u00e9\""]}"#, "200 {\"found\":{},\"missing\":[\"\u{e9}\\\"\"]}"),
+        ]);
+    }
+}

@@ -147,3 +147,88 @@ fn join(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
     });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use locksley_engine::Policy;
+
+    use super::*;
+    use crate::command::rest::testing::{Rig, check};
+
+    #[test]
+    fn options_travel() {
+        for if_version in [None, Some(0), Some(u64::MAX)] {
+            let options = ItemOptions { put: PutOptions { flags: 7, ttl_seconds: 9 }, if_version };
+            assert_eq!(ItemOptions::decode(&options.encode()), options);
+        }
+    }
+
+    #[test]
+    fn each_item_has_its_own_result() {
+        check(&[
+            (
+                r#"POST /cache/batch |{"put":[{"key":"a","value":"1","ttl_seconds":9},{"key":"b","value_base64":"/w==","flags":4}]}"#,
+                concat!(
+                    r#"200 {"results":[{"key":"a","status":201,"version":V,"created":true},"#,
+                    r#"{"key":"b","status":201,"version":V,"created":true}]}"#
+                ),
+            ),
+            ("RESP MGET a b", "*2 $1 1 $1 \\xff"),
+            ("RESP TTL a", ":9"),
+            (
+                r#"POST /cache/batch |{"put":[{"key":"a","value":"2","if_version":0},{"key":"c","value":"3","if_version":1},{"key":"d","value":"4"},{"key":"d","value":"5"}]}"#,
+                concat!(
+                    r#"200 {"results":[{"key":"a","status":412,"error":"the entry is not what the condition of the request asks for"},"#,
+                    r#"{"key":"c","status":412,"error":"the entry is not what the condition of the request asks for"},"#,
+                    r#"{"key":"d","status":201,"version":V,"created":true},"#,
+                    r#"{"key":"d","status":200,"version":V,"created":false}]}"#
+                ),
+            ),
+            ("RESP MGET a c d", "*3 $1 1 $-1 $1 5"),
+            (
+                r#"POST /cache/batch |{"put":[{"key":"a","value":"6"},{"key":"","value":""}]}"#,
+                r#"400 {"error":"put[1]: a key has 1 to 250 bytes and no control characters; this is one of 0 bytes"}"#,
+            ),
+            ("RESP GET a", "$1 1"),
+            (r#"POST /cache/batch |{"put":[]}"#, r#"200 {"results":[]}"#),
+        ]);
+    }
+
+    #[test]
+    fn a_version_of_one_door_counts_at_the_other() {
+        let mut rig = Rig::new(1);
+        rig.reply("PUT /cache/k |1");
+        let line = r#"POST /cache/batch |{"put":[{"key":"k","value":"2","if_version":1}]}"#;
+        let stored = r#"200 {"results":[{"key":"k","status":200,"version":V,"created":false}]}"#;
+        assert_eq!(rig.reply(line), stored);
+        assert!(rig.reply(line).contains(r#""status":412"#));
+    }
+
+    #[test]
+    fn a_full_shard_fails_for_its_keys_alone() {
+        let line =
+            r#"POST /cache/batch |{"put":[{"key":"a","value":"1"},{"key":"b","value":"2"},{"key":"c","value":"3"}]}"#;
+        let mut rig = Rig::new(3);
+        rig.reply(line);
+        rig.inner.configure(|config| {
+            config.maxmemory = 1;
+            config.maxmemory_policy = Policy::Noeviction;
+        });
+        assert!(rig.response(line).starts_with("HTTP/1.1 503 "), "all shards are full");
+        let part = |bytes| crate::command::row::ReplyPart { bytes, key_positions: &[0] };
+        let other = crate::command::row::ReplyPart { bytes: b"-OOM full", key_positions: &[1] };
+        let input = JoinInput {
+            args: &[b"batch-put", b"a", b"", b"", b"b", b"", b""],
+            parts: &[part(b"=\x03\0\0\0\"x\""), other],
+            random: 0,
+            dialect: crate::command::dialect::Dialect::of(crate::client::Door::Http),
+            config: &rig.inner.threads[0].config,
+        };
+        let mut out = Vec::new();
+        join(&input, &mut Reply::new(&mut out, locksley_wire::resp::Protocol::Resp2)).expect("one shard stored");
+        let text = String::from_utf8_lossy(&out);
+        let expected =
+            r#"{"key":"b","status":503,"error":"the memory limit is reached, and nothing may be evicted"}]}"#;
+        assert!(text.contains(r#"{"results":[{"key":"a","x"},"#) && text.ends_with(expected), "{text}");
+    }
+}

@@ -38,3 +38,31 @@ fn delete(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> O
     end_json(begin(reply.buffer(), manner, &context.thread.config, 200), body);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::rest::testing::check;
+
+    #[test]
+    fn it_tells_whether_there_was_anything() {
+        check(&[
+            ("DELETE /cache/k", r#"200 {"existed":false}"#),
+            ("RESP SET k v", "+OK"),
+            ("DELETE /cache/k?db=1", r#"200 {"existed":false}"#),
+            ("DELETE /cache/k", r#"200 {"existed":true}"#),
+            ("DELETE /cache/k", r#"200 {"existed":false}"#),
+        ]);
+    }
+
+    #[test]
+    fn a_version_is_compared() {
+        const NOT_MET: &str = r#"412 {"error":"the entry is not what the condition of the request asks for"}"#;
+        check(&[
+            ("DELETE /cache/k ~If-Match: *", NOT_MET),
+            ("RESP SET k v", "+OK"),
+            ("DELETE /cache/k ~If-Match: \"2\"", NOT_MET),
+            ("DELETE /cache/k ~If-Match: W/\"1\"", NOT_MET),
+            ("DELETE /cache/k ~If-Match: \"1\"", r#"200 {"existed":true}"#),
+        ]);
+    }
+}

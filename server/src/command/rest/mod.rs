@@ -21,6 +21,8 @@ mod part;
 mod put;
 pub(crate) mod reply;
 pub(crate) mod tags;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::command::row::Command;
 

@@ -131,3 +131,81 @@ pub(super) fn members(applied: Applied, out: &mut Vec<u8>) {
     let created: &[u8] = if applied.existed { b",\"created\":false" } else { b",\"created\":true" };
     out.extend_from_slice(created);
 }
+
+#[cfg(test)]
+mod tests {
+    use locksley_engine::Policy;
+
+    use super::*;
+    use crate::command::rest::testing::{Rig, check};
+
+    const NOT_MET: &str = r#"412 {"error":"the entry is not what the condition of the request asks for"}"#;
+    const CREATED: &str = r#"201 {"key":"k","version":V,"created":true}"#;
+    const CHANGED: &str = r#"200 {"key":"k","version":V,"created":false}"#;
+
+    #[test]
+    fn options_travel() {
+        for options in [PutOptions { flags: 0, ttl_seconds: 0 }, PutOptions { flags: u32::MAX, ttl_seconds: u64::MAX }]
+        {
+            assert_eq!(PutOptions::decode(&options.encode()), options);
+        }
+    }
+
+    #[test]
+    fn a_value_is_stored_with_its_options() {
+        check(&[
+            ("PUT /cache/k?ttl_seconds=10&flags=3 |v", CREATED),
+            ("RESP TTL k", ":10"),
+            ("PUT /cache/k |v", CHANGED),
+            ("RESP TTL k", ":-1"),
+            ("RESP GET k", "$1 v"),
+            ("PUT /cache/k?ttl_seconds=9007199254740991 |12", CHANGED),
+            ("RESP INCR k", ":13"),
+            ("RESP PEXPIRETIME k", ":9007200954740991000"),
+            ("PUT /cache/k?db=2 |w", CREATED),
+            ("@db 2", ""),
+            ("RESP GET k", "$1 w"),
+            ("PUT /cache/k", CHANGED),
+            ("RESP STRLEN k", ":1"),
+            ("@db 0", ""),
+            ("RESP STRLEN k", ":0"),
+        ]);
+    }
+
+    #[test]
+    fn conditions_are_met_or_nothing_happens() {
+        check(&[
+            ("PUT /cache/k ~If-Match: * |a", NOT_MET),
+            ("PUT /cache/k ~If-Match: \"1\" |a", NOT_MET),
+            ("RESP EXISTS k", ":0"),
+            ("PUT /cache/k ~If-None-Match: * |a", CREATED),
+            ("PUT /cache/k ~If-None-Match: * |b", NOT_MET),
+            ("PUT /cache/k ~If-Match: \"2\" |b", NOT_MET),
+            ("PUT /cache/k ~If-Match: W/\"1\" |b", NOT_MET),
+            ("PUT /cache/k ~If-Match: \"1\" ~If-None-Match: \"1\" |b", NOT_MET),
+            ("RESP GET k", "$1 a"),
+            ("PUT /cache/k ~If-Match: \"9\", \"1\" |b", CHANGED),
+            ("PUT /cache/k ~If-Match: \"1\" |c", NOT_MET),
+            ("RESP APPEND k c", ":2"),
+            ("PUT /cache/k ~If-Match: \"2\" |d", NOT_MET),
+            ("PUT /cache/k ~If-Match: * |d", CHANGED),
+            ("PUT /cache/k ~If-None-Match: \"1\" |e", CHANGED),
+            ("RESP GET k", "$1 e"),
+            ("PUT /cache/k ~If-Match: 1 |f", r#"400 {"error":"If-Match is * or a list of ETags in quotes"}"#),
+        ]);
+    }
+
+    #[test]
+    fn a_full_store_is_unavailable_for_a_while() {
+        let mut rig = Rig::new(1);
+        rig.reply("PUT /cache/k |v");
+        rig.inner.configure(|config| {
+            config.maxmemory = 1;
+            config.maxmemory_policy = Policy::Noeviction;
+        });
+        let response = rig.response("PUT /cache/k |w");
+        assert!(response.starts_with("HTTP/1.1 503 ") && response.contains("\r\nRetry-After: 1\r\n"), "{response}");
+        assert!(response.ends_with(r#"{"error":"the memory limit is reached, and nothing may be evicted"}"#));
+        assert!(rig.reply("GET /cache/k").contains(r#""value":"v""#));
+    }
+}

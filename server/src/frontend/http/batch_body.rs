@@ -10,7 +10,8 @@ use std::marker::PhantomData;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use locksley_engine::Db;
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Refused;
 use super::query::{check_key, db, flags, ttl_seconds};
@@ -41,7 +42,7 @@ struct Body<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     get: Option<Capped<Text<'a>>>,
     #[serde(borrow, default, deserialize_with = "present")]
-    put: Option<Capped<Item<'a>>>,
+    put: Option<Capped<Object<Item<'a>>>>,
     #[serde(default)]
     db: u64,
 }
@@ -66,6 +67,27 @@ struct Item<'a> {
 #[derive(serde::Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A `T` that is written as an object. A struct would be read from a list of its members too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
 
 /// A list of no more than [`HTTP_BATCH_KEY_COUNT_MAX`] elements.
 struct Capped<T>(Vec<T>);
@@ -106,7 +128,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 /// # Errors
 /// 400 with what is wrong.
 pub(super) fn read<'a>(body: &'a [u8], config: &Config) -> Result<(Asked<'a>, Db), Refused> {
-    let body: Body<'a> = serde_json::from_slice(body)
+    let Object::<Body<'a>>(body) = serde_json::from_slice(body)
         .map_err(|error| Refused::new(400, format!("the body is no batch in JSON: {error}")))?;
     let db = db(Some(body.db), config.databases)?;
     let asked = match (body.get, body.put) {
@@ -119,7 +141,7 @@ pub(super) fn read<'a>(body: &'a [u8], config: &Config) -> Result<(Asked<'a>, Db
         (None, Some(Capped(items))) => {
             let numbered = items.into_iter().enumerate();
             let stored: Result<_, _> = numbered
-                .map(|(index, item)| item.check(config).map_err(|refused| at("put", index, &refused)))
+                .map(|(index, Object(item))| item.check(config).map_err(|refused| at("put", index, &refused)))
                 .collect();
             Asked::Put(stored?)
         }
@@ -200,7 +222,8 @@ mod tests {
         let cases = [
             ("", "the body is no batch in JSON: EOF"),
             ("{}", "a batch has either get or put"),
-            ("[]", "the body is no batch in JSON: "),
+            ("[]", "the body is no batch in JSON: invalid type: sequence, expected an object"),
+            (r#"{"put":[["a","1"]]}"#, "the body is no batch in JSON: invalid type: sequence, expected an object"),
             (r#"{"get":[],"put":[]}"#, "a batch has either get or put"),
             (r#"{"get":null,"put":[]}"#, "the body is no batch in JSON: invalid type: null, expected a list"),
             (r#"{"get":[1]}"#, "the body is no batch in JSON: invalid type: integer `1`"),

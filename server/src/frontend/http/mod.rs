@@ -22,6 +22,8 @@ mod openapi;
 mod operation;
 mod query;
 mod routes;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::net::IpAddr;

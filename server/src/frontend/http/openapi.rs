@@ -12,3 +12,133 @@ pub(super) fn document() -> &'static [u8] {
     static FILLED: OnceLock<String> = OnceLock::new();
     FILLED.get_or_init(|| DOCUMENT.replace(VERSION_MARK, env!("CARGO_PKG_VERSION"))).as_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use locksley_wire::http::Method;
+    use locksley_wire::limits::{HTTP_FIELD_COUNT_MAX, HTTP_HEAD_BYTES_MAX, HTTP_TARGET_BYTES_MAX};
+    use serde_json::{Value, json};
+
+    use super::super::routes::PATHS;
+    use super::*;
+    use crate::config::Config;
+    use crate::limits::{
+        HTTP_BATCH_BYTES_MAX, HTTP_BATCH_KEY_COUNT_MAX, HTTP_KEY_BYTES_MAX, HTTP_OTHER_BODY_BYTES_MAX,
+        HTTP_TTL_SECONDS_MAX,
+    };
+
+    fn parsed() -> Value {
+        serde_json::from_slice(document()).expect("the document is JSON")
+    }
+
+    fn name(method: Method) -> &'static str {
+        match method {
+            Method::Get => "get",
+            Method::Head => "head",
+            Method::Put => "put",
+            Method::Post => "post",
+            Method::Delete => "delete",
+            Method::Options | Method::Other => unreachable!("no path has it"),
+        }
+    }
+
+    /// Calls `look` with every object in `value`.
+    fn each_object(value: &Value, look: &mut impl FnMut(&serde_json::Map<String, Value>)) {
+        match value {
+            Value::Object(members) => {
+                look(members);
+                members.values().for_each(|member| each_object(member, look));
+            }
+            Value::Array(elements) => elements.iter().for_each(|element| each_object(element, look)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn it_has_every_path_and_method_and_none_else() {
+        let document = parsed();
+        let paths = document["paths"].as_object().expect("there are paths");
+        assert_eq!(paths.len(), PATHS.len());
+        let of_keys: BTreeSet<&str> = PATHS[0].methods.iter().copied().map(name).collect();
+        for path in &PATHS {
+            let mut expected: BTreeSet<&str> = path.methods.iter().copied().map(name).collect();
+            if path.template == "/cache/batch" {
+                // The others are about the key of that name.
+                expected = expected.difference(&of_keys).copied().collect();
+            }
+            let item = paths[path.template].as_object().expect("a path is an object");
+            let found = item.keys().map(String::as_str).filter(|key| !["parameters", "description"].contains(key));
+            assert_eq!(found.collect::<BTreeSet<_>>(), expected, "{}", path.template);
+            let listed: Vec<String> = path.methods.iter().map(|method| name(*method).to_uppercase()).collect();
+            assert_eq!(path.allowed, listed.join(", "));
+        }
+    }
+
+    #[test]
+    fn its_limits_are_ours() {
+        let document = parsed();
+        let config = Config::default();
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(schemas["Key"]["maxLength"], json!(HTTP_KEY_BYTES_MAX));
+        assert_eq!(schemas["Value"]["maxLength"], json!(config.http_max_value));
+        let put = &document["paths"]["/cache/{key}"]["put"];
+        let value = &put["requestBody"]["content"]["application/octet-stream"]["schema"];
+        assert_eq!(value["maxLength"], json!(config.http_max_value));
+        assert_eq!(schemas["Database"]["maximum"], json!(config.databases - 1));
+        assert_eq!(schemas["TtlSeconds"]["minimum"], json!(1));
+        assert_eq!(schemas["TtlSeconds"]["maximum"], json!(HTTP_TTL_SECONDS_MAX));
+        assert_eq!(schemas["Flags"]["maximum"], json!(u32::MAX));
+        assert_eq!(schemas["Version"]["maximum"], json!(u64::MAX));
+        assert_eq!(schemas["BatchGet"]["properties"]["get"]["maxItems"], json!(HTTP_BATCH_KEY_COUNT_MAX));
+        assert_eq!(schemas["BatchPut"]["properties"]["put"]["maxItems"], json!(HTTP_BATCH_KEY_COUNT_MAX));
+        let says = |text: &Value, limit: u64| {
+            let text = text.as_str().expect("a description is text");
+            assert!(text.contains(&limit.to_string()), "{limit} in {text}");
+        };
+        let batch = &document["paths"]["/cache/batch"]["post"]["description"];
+        says(batch, HTTP_BATCH_BYTES_MAX);
+        says(batch, HTTP_BATCH_KEY_COUNT_MAX as u64);
+        says(&put["description"], config.http_max_value);
+        let responses = &document["components"]["responses"];
+        says(&responses["tooLong"]["description"], HTTP_BATCH_BYTES_MAX);
+        says(&responses["tooLong"]["description"], HTTP_OTHER_BODY_BYTES_MAX);
+        says(&responses["targetTooLong"]["description"], HTTP_TARGET_BYTES_MAX as u64);
+        says(&responses["headTooLong"]["description"], HTTP_HEAD_BYTES_MAX as u64);
+        says(&responses["headTooLong"]["description"], HTTP_FIELD_COUNT_MAX as u64);
+        for limit in [HTTP_TARGET_BYTES_MAX, HTTP_HEAD_BYTES_MAX, HTTP_FIELD_COUNT_MAX, HTTP_KEY_BYTES_MAX] {
+            says(&document["info"]["description"], limit as u64);
+        }
+        assert_eq!(document["info"]["version"], json!(env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn what_it_refers_to_is_there_and_used() {
+        let document = parsed();
+        let mut used = BTreeSet::new();
+        each_object(&document, &mut |members| {
+            if let Some(Value::String(reference)) = members.get("$ref") {
+                let pointer = reference.strip_prefix('#').expect("references stay within the document");
+                assert!(document.pointer(pointer).is_some(), "{reference}");
+                used.insert(pointer.to_owned());
+            }
+        });
+        for kind in ["parameters", "headers", "responses", "schemas"] {
+            for name in document["components"][kind].as_object().expect("there are some").keys() {
+                assert!(used.contains(&format!("/components/{kind}/{name}")), "{kind} {name} is used");
+            }
+        }
+        let mut operations = BTreeSet::new();
+        each_object(&document, &mut |members| {
+            if let Some(id) = members.get("operationId") {
+                assert!(operations.insert(id.to_string()), "{id} is one operation");
+                for (status, response) in members["responses"].as_object().expect("an operation has responses") {
+                    let number: u16 = status.parse().expect("a status is a number");
+                    assert_ne!(locksley_wire::http::response::reason(number), "Unknown");
+                    assert!(response.is_object());
+                }
+            }
+        });
+    }
+}

@@ -26,7 +26,7 @@ pub(super) enum Route<'a> {
 #[derive(Debug)]
 pub(super) struct Path {
     /// As the document writes it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the test of the document reads it"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the test of the document reads it"))]
     pub template: &'static str,
     /// What may be done there.
     pub methods: &'static [Method],
