@@ -33,17 +33,15 @@ pub(super) fn tag(version: u64) -> ([u8; 22], usize) {
 
 /// Whether `text` is the value of a field that lists tags: `*`, or at least one tag.
 pub(crate) fn is_list(text: &[u8]) -> bool {
-    let mut rest = text;
-    let mut count = 0;
     if text == b"*" {
         return true;
     }
-    while let Some(next) = next(rest) {
-        let Some((_, behind)) = next else { return false };
-        count += 1;
-        rest = behind;
+    let mut rest = start(text);
+    let is_empty = rest.is_empty();
+    while let Some((_, behind)) = next(rest) {
+        rest = start(behind);
     }
-    count > 0
+    !is_empty && rest.is_empty()
 }
 
 /// Whether the list `text` names the entry that has `version`, or is absent.
@@ -53,24 +51,24 @@ pub(super) fn names(text: &[u8], version: Option<u64>, comparison: Comparison) -
         return true;
     }
     let digits = Digits::of_u64(version);
-    let mut rest = text;
-    while let Some(Some((tag, behind))) = next(rest) {
+    let mut rest = start(text);
+    while let Some((tag, behind)) = next(rest) {
         if tag.opaque == digits.as_bytes() && !(tag.is_weak && comparison == Comparison::Strong) {
             return true;
         }
-        rest = behind;
+        rest = start(behind);
     }
     false
 }
 
-/// The next tag of a list, and what is behind it; `None` at the end, `Some(None)` where no tag is.
-fn next(list: &[u8]) -> Option<Option<(Tag<'_>, &[u8])>> {
-    // Empty members of a list are passed over.
-    let start = list.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b','))?;
-    Some(one(&list[start..]))
+/// What a list begins with at its next tag; empty members are passed over.
+fn start(list: &[u8]) -> &[u8] {
+    let start = list.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b','));
+    &list[start.unwrap_or(list.len())..]
 }
 
-fn one(text: &[u8]) -> Option<(Tag<'_>, &[u8])> {
+/// The tag at the front of `text`, and what is behind it.
+fn next(text: &[u8]) -> Option<(Tag<'_>, &[u8])> {
     let (is_weak, text) = text.strip_prefix(b"W/").map_or((false, text), |rest| (true, rest));
     let text = text.strip_prefix(b"\"")?;
     let end = text.iter().position(|byte| *byte == b'"')?;

@@ -51,8 +51,7 @@ fn weight(range: &[u8]) -> u32 {
     let mut parameters = range.split(|byte| *byte == b';').skip(1).map(<[u8]>::trim_ascii);
     let given = parameters.find_map(|parameter| parameter.strip_prefix(b"q=").or(parameter.strip_prefix(b"Q=")));
     match given {
-        None => BEST,
-        Some([b'1', ..]) => BEST,
+        None | Some([b'1', ..]) => BEST,
         Some([b'0', b'.', digits @ ..]) if digits.len() <= 3 && digits.iter().all(u8::is_ascii_digit) => {
             let text = digits.iter().chain(b"000").take(3);
             text.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))

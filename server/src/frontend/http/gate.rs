@@ -89,7 +89,7 @@ fn check_host(host: Option<&[u8]>, facts: Facts<'_>) -> Result<(), Refused> {
 fn check_name(name: Option<&[u8]>, local: IpAddr, config: &Config) -> Result<(), Refused> {
     let is_allowed = name.is_some_and(|name| {
         let is_our_own = local.is_loopback() && name.eq_ignore_ascii_case(b"localhost");
-        let mut names = config.http_allowed_hosts.iter().map(|allowed| allowed.as_bytes());
+        let mut names = config.http_allowed_hosts.iter().map(String::as_bytes);
         is_our_own
             || names
                 .any(|allowed| allowed == b"*" || host_name(allowed).is_some_and(|at| at.eq_ignore_ascii_case(name)))
