@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Barrier;
 use std::thread;
 
+use locksley_tests::binary::{Kind, subject};
 use locksley_tests::memcached::Memcached;
+use locksley_tests::server::Launch;
 use memcache::Client;
 
 use crate::python::run_python;
@@ -128,4 +130,38 @@ fn memcached_satisfies_them() {
         the_crate_stores_and_counts(address);
         the_crate_counts_by_cas(address);
     });
+}
+
+/// Runs `check` against Locksley, with one shard and with several.
+fn with_subject(check: impl Fn(SocketAddr)) {
+    if subject().0 == Kind::Redis {
+        println!("skipped: redis-server does not speak with memcached's clients");
+        return;
+    }
+    for shards in [1, 4] {
+        let mut server = Launch::subject().memcached().shards(shards).start();
+        check(server.memcached_address());
+        server.assert_lives();
+    }
+}
+
+#[test]
+fn memccapable_passes_the_ascii_half() {
+    with_subject(memccapable_is_content);
+}
+
+#[test]
+fn the_programs_of_libmemcached_tools_work() {
+    with_subject(the_tools_work);
+}
+
+#[test]
+fn pymemcache_finds_all_it_needs() {
+    with_subject(pymemcache_works);
+}
+
+#[test]
+fn the_memcache_crate_finds_all_it_needs() {
+    with_subject(the_crate_stores_and_counts);
+    with_subject(the_crate_counts_by_cas);
 }
