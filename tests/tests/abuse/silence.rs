@@ -1,30 +1,13 @@
 //! Clients that do not read, do not finish, or do nothing at all.
 
-use std::io::ErrorKind;
-
 use locksley_tests::client::{Client, request};
 use locksley_tests::health::Health;
-use locksley_tests::limits::{PATIENCE, RESIDENT_SLACK_BYTES, SILENCE};
+use locksley_tests::limits::{PATIENCE, RESIDENT_SLACK_BYTES};
 use locksley_tests::process::resident_bytes;
 use locksley_tests::server::Launch;
 use locksley_tests::wait::until;
 
-/// Sends `bytes` again and again until the server takes no more; gives how many were sent, and whether the
-/// server closed.
-fn send_until_stuck(client: &mut Client, bytes: &[u8], limit: usize) -> (usize, bool) {
-    use std::io::Write;
-    client.stream().set_write_timeout(Some(SILENCE)).expect("a socket has timeouts");
-    let mut sent = 0;
-    while sent < limit {
-        let from = sent % bytes.len();
-        match client.stream().write(&bytes[from..]) {
-            Ok(count) => sent += count,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return (sent, false),
-            Err(_) => return (sent, true),
-        }
-    }
-    (sent, false)
-}
+use crate::send_until_stuck;
 
 #[test]
 fn a_client_that_never_reads_holds_little_memory_and_nobody_up() {
@@ -36,7 +19,7 @@ fn a_client_that_never_reads_holds_little_memory_and_nobody_up() {
     let before = resident_bytes(server.pid());
     let get = request(&["GET", "key"]);
     let mut lazy = server.connect();
-    let (sent, is_closed) = send_until_stuck(&mut lazy, &get.repeat(10_000), get.len() * 2_000);
+    let (sent, is_closed) = send_until_stuck(lazy.stream(), &get.repeat(10_000), get.len() * 2_000);
     for _ in 0..100 {
         assert_eq!(witness.command("PING").to_string(), "+PONG");
     }
