@@ -83,3 +83,30 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::response::reason;
+
+    #[test]
+    fn each_refusal_has_a_phrase_and_names_its_limit() {
+        let cases = [
+            (Refusal::Malformed, "400 Bad Request", "HTTP/1.1"),
+            (Refusal::AmbiguousLength, "400 Bad Request", "one Content-Length"),
+            (Refusal::MissingHost, "400 Bad Request", "one Host"),
+            (Refusal::RepeatedField, "400 Bad Request", "one value"),
+            (Refusal::ChunkLineTooLong, "400 Bad Request", "longer than 256 bytes, its size than 8 digits"),
+            (Refusal::BodyTooLong { limit_bytes: 77 }, "413 Content Too Large", "77 bytes"),
+            (Refusal::TargetTooLong, "414 URI Too Long", "8192 bytes"),
+            (Refusal::UnknownExpectation, "417 Expectation Failed", "100-continue"),
+            (Refusal::HeadTooLong, "431 Request Header Fields Too Large", "16384 bytes or has more than 64 fields"),
+            (Refusal::UnknownCoding, "501 Not Implemented", "chunked"),
+            (Refusal::UnknownVersion, "505 HTTP Version Not Supported", "HTTP/1.0"),
+        ];
+        for (refusal, status, limit) in cases {
+            assert_eq!(format!("{} {}", refusal.status(), reason(refusal.status())), status);
+            assert!(refusal.sentence().contains(limit), "{}", refusal.sentence());
+        }
+    }
+}
