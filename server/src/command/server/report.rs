@@ -123,6 +123,10 @@ pub(super) struct Home {
     pub is_node: bool,
     /// Port of the RESP listener.
     pub port: u64,
+    /// The port of the memcached door, 0 for none.
+    pub memcached_port: u64,
+    /// The port of the HTTP door, 0 for none.
+    pub http_port: u64,
     /// Milliseconds the server has been running.
     pub uptime_ms: u64,
     /// Forty hexadecimal digits that name this run.
@@ -306,6 +310,8 @@ impl Home {
         Home {
             is_node,
             port: u64::from(config.port),
+            memcached_port: u64::from(config.memcached_port),
+            http_port: u64::from(config.http_port),
             uptime_ms: thread.now.0.saturating_sub(thread.shared.started_at.0),
             run_id: thread.shared.run_id.clone(),
             persistence: persistence::describe(thread),
@@ -321,6 +327,8 @@ impl Home {
     fn write(&self, out: &mut Vec<u8>) {
         write_number(u64::from(self.is_node), out);
         write_number(self.port, out);
+        write_number(self.memcached_port, out);
+        write_number(self.http_port, out);
         write_number(self.uptime_ms, out);
         write_text(&self.run_id, out);
         write_text(&self.persistence, out);
@@ -336,6 +344,8 @@ impl Home {
         Home {
             is_node: reader.number() == 1,
             port: reader.number(),
+            memcached_port: reader.number(),
+            http_port: reader.number(),
             uptime_ms: reader.number(),
             run_id: reader.text(),
             persistence: reader.text(),

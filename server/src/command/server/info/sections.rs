@@ -78,6 +78,8 @@ fn server(source: &Source, out: &mut String) {
     field(out, "process_supervised", "no");
     field(out, "run_id", &home.run_id);
     field(out, "tcp_port", home.port);
+    field(out, "memcached_port", home.memcached_port);
+    field(out, "http_port", home.http_port);
     field(out, "server_time_usec", now.as_micros());
     field(out, "uptime_in_seconds", home.uptime_ms / 1_000);
     field(out, "uptime_in_days", home.uptime_ms / 86_400_000);
