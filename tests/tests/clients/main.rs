@@ -1,5 +1,5 @@
 //! Clients that people use, against a running server: the `redis` and `memcache` crates, redis-cli, redis-benchmark,
-//! redis-py, memccapable, pymemcache.
+//! redis-py, memccapable, pymemcache, curl, schemathesis.
 
 use std::process::{Command, Output, Stdio};
 
@@ -7,6 +7,7 @@ use locksley_tests::binary::{Kind, installed};
 use locksley_tests::server::{Launch, Server};
 
 mod cluster;
+mod http;
 mod memcached;
 mod python;
 mod redis_benchmark;
