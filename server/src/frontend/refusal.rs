@@ -17,7 +17,8 @@ pub(crate) fn too_many_clients(door: Door) -> &'static [u8] {
         Door::Shared | Door::Shard => b"-ERR max number of clients reached\r\n",
         Door::Memcached => b"ERROR Too many open connections\r\n",
         Door::Http => {
-            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 43\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
+            {\"error\":\"the limit of clients is reached\"}"
         }
     }
 }
@@ -29,13 +30,17 @@ pub(crate) fn protected(door: Door) -> &'static [u8] {
         Door::Memcached => {
             b"SERVER_ERROR protected mode: without a password only clients of this machine are served\r\n"
         }
-        Door::Http => b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        Door::Http => {
+            b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 70\r\nConnection: close\r\n\r\n\
+            {\"error\":\"without a password only clients of this machine are served\"}"
+        }
     }
 }
 
 /// What an HTTP client hears whose request takes too long to arrive.
 pub(crate) const REQUEST_TIMEOUT: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nContent-Length: 47\r\nConnection: close\r\n\r\n\
+      {\"error\":\"the request took too long to arrive\"}";
 
 const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and \
 no password is set for the default user. In this mode connections are only accepted from the loopback interface. If \
@@ -102,6 +107,16 @@ fn quote(bytes: &[u8], bytes_max: usize) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn http_clients_are_told_in_json_of_the_right_length() {
+        for response in [too_many_clients(Door::Http), protected(Door::Http), REQUEST_TIMEOUT] {
+            let text = str::from_utf8(response).expect("a response of text");
+            let (head, body) = text.split_once("\r\n\r\n").expect("a response has a head");
+            assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{text}");
+            assert!(body.starts_with("{\"error\":\"") && body.ends_with("\"}"), "{text}");
+        }
+    }
 
     #[test]
     fn an_unknown_command_is_quoted_with_its_arguments() {
