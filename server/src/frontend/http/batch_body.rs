@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use locksley_engine::Db;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use super::Refused;
 use super::query::{check_key, db, flags, ttl_seconds};
@@ -36,6 +36,9 @@ pub(super) struct Stored<'a> {
     pub value: Cow<'a, [u8]>,
 }
 
+/// The largest number up to which each whole one is one of floating point.
+const EXACT_MAX: f64 = ((1u64 << 53) - 1) as f64;
+
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body<'a> {
@@ -44,7 +47,7 @@ struct Body<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     put: Option<Capped<Object<Item<'a>>>>,
     #[serde(default)]
-    db: u64,
+    db: Whole,
 }
 
 #[derive(serde::Deserialize)]
@@ -57,16 +60,47 @@ struct Item<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     value_base64: Option<Text<'a>>,
     #[serde(default, deserialize_with = "present")]
-    ttl_seconds: Option<u64>,
+    ttl_seconds: Option<Whole>,
     #[serde(default)]
-    flags: u64,
+    flags: Whole,
     #[serde(default, deserialize_with = "present")]
-    if_version: Option<u64>,
+    if_version: Option<Whole>,
 }
 
 #[derive(serde::Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A number from 0 on, however it is written: 1.0 is a whole number in JSON, and 1e3 is one.
+#[derive(Clone, Copy, Default)]
+struct Whole(u64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Whole;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a whole number from 0 on")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
+                Ok(Whole(number))
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {
+                let is_whole = number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(&number);
+                if is_whole {
+                    Ok(Whole(number as u64))
+                } else {
+                    Err(E::invalid_value(Unexpected::Float(number), &self))
+                }
+            }
+        }
+        deserializer.deserialize_u64(Number)
+    }
+}
 
 /// A `T` that is written as an object. A struct would be read from a list of its members too.
 struct Object<T>(T);
@@ -130,7 +164,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 pub(super) fn read<'a>(body: &'a [u8], config: &Config) -> Result<(Asked<'a>, Db), Refused> {
     let Object::<Body<'a>>(body) = serde_json::from_slice(body)
         .map_err(|error| Refused::new(400, format!("the body is no batch in JSON: {error}")))?;
-    let db = db(Some(body.db), config.databases)?;
+    let db = db(Some(body.db.0), config.databases)?;
     let asked = match (body.get, body.put) {
         (Some(Capped(keys)), None) => {
             for (index, Text(key)) in keys.iter().enumerate() {
@@ -173,9 +207,13 @@ impl<'a> Item<'a> {
             let sentence = format!("the value has {} bytes, the limit is {value_bytes_max}", value.len());
             return Err(Refused::new(400, sentence));
         }
-        let ttl_seconds = self.ttl_seconds.map_or(Ok(0), |seconds| ttl_seconds(Some(seconds)))?;
-        let put = PutOptions { flags: flags(Some(self.flags))?, ttl_seconds };
-        Ok(Stored { key: self.key, options: ItemOptions { put, if_version: self.if_version }, value })
+        let ttl_seconds = self.ttl_seconds.map_or(Ok(0), |Whole(seconds)| ttl_seconds(Some(seconds)))?;
+        let put = PutOptions { flags: flags(Some(self.flags.0))?, ttl_seconds };
+        Ok(Stored {
+            key: self.key,
+            options: ItemOptions { put, if_version: self.if_version.map(|Whole(version)| version) },
+            value,
+        })
     }
 }
 
@@ -206,6 +244,7 @@ mod tests {
                 r#"{"put":[{"value_base64":"/wA=","key":"a","ttl_seconds":7,"flags":4294967295,"if_version":0}]}"#,
                 "0 put a=\\xff\\x00 4294967295 7 Some(0)",
             ),
+            (r#"{"put":[{"key":"a","value":"","ttl_seconds":7.0,"flags":1e3}],"db":1.0}"#, "1 put a= 1000 7 None"),
             (r#"{"put":[{"key":"a","value":"\"\\"},{"key":"a","value":""}]}"#, "0 put a=\\\"\\\\ 0 0 None a= 0 0 None"),
         ];
         for (body, expected) in cases {
@@ -232,6 +271,12 @@ mod tests {
             (r#"{"get":["a"]} x"#, "the body is no batch in JSON: trailing characters"),
             (r#"{"get":["\ud800"]}"#, "the body is no batch in JSON: "),
             (r#"{"get":["a"],"db":16}"#, "db is a number from 0 to 15"),
+            (
+                r#"{"get":["a"],"db":1.5}"#,
+                "the body is no batch in JSON: invalid value: floating point `1.5`, expected a whole",
+            ),
+            (r#"{"get":["a"],"db":-1.0}"#, "the body is no batch in JSON: invalid value: floating point"),
+            (r#"{"get":["a"],"db":"1"}"#, "the body is no batch in JSON: invalid type: string"),
             (r#"{"get":["a",""]}"#, "get[1]: a key has 1 to 250 bytes"),
             (r#"{"put":[{"key":"a\u0000","value":""}]}"#, "put[0]: a key has 1 to 250 bytes and no control characters"),
             (r#"{"put":[{"key":"a"}]}"#, "put[0]: an item has either value or value_base64"),
@@ -246,7 +291,10 @@ mod tests {
                 r#"{"put":[{"key":"a","value":"","flags":4294967296}]}"#,
                 "put[0]: flags is a number from 0 to 4294967295",
             ),
-            (r#"{"put":[{"key":"a","value":"","flags":-1}]}"#, "the body is no batch in JSON: invalid value"),
+            (
+                r#"{"put":[{"key":"a","value":"","flags":-1}]}"#,
+                "the body is no batch in JSON: invalid type: integer `-1`",
+            ),
             (r#"{"put":[{"key":"a","value_base64":"?"}]}"#, "put[0]: value_base64 is not base64"),
             (long.as_str(), "put[0]: the value has 1025 bytes, the limit is 1024"),
             (many.as_str(), "the body is no batch in JSON: a batch has at most 1000 keys"),
