@@ -28,7 +28,7 @@ pub const MEMCACHED_KEY_BYTES_MAX: usize = 250;
 pub const MEMCACHED_LINE_BYTES_MAX: usize = 2048;
 
 /// Longest line of a memcached retrieval, which may name many keys.
-pub const MEMCACHED_RETRIEVAL_LINE_BYTES_MAX: usize = 64 * 1024;
+pub const MEMCACHED_RETRIEVAL_LINE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Longest data block that a memcached command may announce; what is longer than allowed is passed over.
 pub const MEMCACHED_BLOCK_BYTES_MAX: u64 = i32::MAX as u64 - 2;

@@ -55,6 +55,8 @@ bitflags! {
         const SHUT_DOWN = 1 << 10;
         /// The close is in flight.
         const CLOSED = 1 << 11;
+        /// Everything was said; what the peer still sends is passed over until it is done.
+        const LINGERING = 1 << 15;
     }
 }
 
@@ -112,7 +114,7 @@ pub(crate) struct Connection {
     pub input_wanted_bytes: usize,
     /// Where in `input` the parser stands.
     pub parser: Parser,
-    /// Since when a request of it is arriving; kept for HTTP only.
+    /// Since when a request of it is arriving, or since when it lingers; kept for HTTP only.
     pub arriving_since: Option<Millis>,
     /// Replies that are not handed to the kernel.
     pub output: Vec<u8>,

@@ -70,5 +70,8 @@ pub(crate) const PARCEL_COUNT_KEPT_MAX: usize = 16;
 /// processor time on either side, so a wait of about that is cheaper awake.
 pub(crate) const HOP_SPIN_NS: u64 = 15_000;
 
+/// Milliseconds that an HTTP connection stays open behind its last response, for what its peer is sending still.
+pub(crate) const LINGER_MS: u64 = 2_000;
+
 const _: () = assert!(RECEIVE_BUFFER_COUNT.is_power_of_two());
 const _: () = assert!(SUBMISSION_COUNT.is_power_of_two());

@@ -226,6 +226,12 @@ impl Ring {
         self.push(&shutdown.flags(squeue::Flags::SKIP_SUCCESS).user_data(Kind::Control.tag(slot)));
     }
 
+    /// Ends what we say on the socket at `slot`, on which no send is in flight; the peer may go on.
+    pub(crate) fn shut_down_sending(&mut self, slot: u32) {
+        let shutdown = opcode::Shutdown::new(Fixed(slot), libc::SHUT_WR).build();
+        self.push(&shutdown.flags(squeue::Flags::SKIP_SUCCESS).user_data(Kind::Control.tag(slot)));
+    }
+
     /// Closes the socket at `slot`, on which nothing is in flight; ends in [`Event::Closed`].
     pub(crate) fn close(&mut self, slot: u32) {
         self.push(&opcode::Close::new(Fixed(slot)).build().user_data(Kind::Close.tag(slot)));

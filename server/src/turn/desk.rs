@@ -20,7 +20,7 @@ use crate::frontend::refusal;
 use crate::reactor::connection::{Connections, Parser, Pool, State};
 use crate::reactor::held::Held;
 use crate::reactor::holes::Wanted;
-use crate::reactor::limits::OUTPUT_PAUSE_BYTES;
+use crate::reactor::limits::{LINGER_MS, OUTPUT_PAUSE_BYTES};
 use crate::router::atomic::{AtomicId, Atomics, Needs};
 use crate::router::gather::Gathers;
 use crate::router::locks::Locks;
@@ -73,7 +73,7 @@ pub(crate) struct Desk {
     pub holding: Vec<u32>,
     /// Requests are held for a shutdown.
     pub lull: Option<Lull>,
-    /// HTTP connections of which a request is arriving.
+    /// HTTP connections of which a request is arriving, or that linger.
     pub arriving: Vec<u32>,
 }
 
@@ -474,7 +474,23 @@ impl Desk {
         connection.arriving_since.get_or_insert(now);
     }
 
-    /// Parts with HTTP clients whose request takes too long to arrive; looks once a second.
+    /// Whether a connection that is over stays open for a while because its peer may be sending still: closing it would
+    /// reset it, and the reset may overtake the last response.
+    pub(crate) fn lingers(&mut self, slot: u32) -> bool {
+        let now = self.thread.now;
+        let connection = self.connections.get(slot);
+        let is_done = !connection.state.contains(State::RECEIVING)
+            || connection.state.intersects(State::HALF_CLOSED.union(State::LINGERING));
+        if is_done || !matches!(connection.parser, Parser::Http(_)) {
+            return false;
+        }
+        connection.state.insert(State::LINGERING);
+        connection.arriving_since = Some(now);
+        self.arriving.push(slot);
+        true
+    }
+
+    /// Parts with HTTP clients whose request takes too long to arrive, and with those that linger; looks once a second.
     pub(crate) fn close_late(&mut self) {
         let limit_ms = u64::from(self.thread.config.http_request_timeout) * 1000;
         let now = self.thread.now;
@@ -482,10 +498,18 @@ impl Desk {
         arriving.retain(|slot| {
             let connection = self.connections.get(*slot);
             let Some(since) = connection.arriving_since else { return false };
+            let waited_ms = now.0.saturating_sub(since.0);
+            if connection.state.contains(State::LINGERING) {
+                if waited_ms <= LINGER_MS {
+                    return true;
+                }
+                self.begin_close(*slot);
+                return false;
+            }
             if !connection.is_serving() {
                 return false;
             }
-            if limit_ms == 0 || now.0.saturating_sub(since.0) <= limit_ms {
+            if limit_ms == 0 || waited_ms <= limit_ms {
                 return true;
             }
             connection.arriving_since = None;

@@ -635,7 +635,11 @@ impl Reactor {
                     && connection.held.is_empty();
                 let ending = State::CLOSE_AFTER_REPLIES.union(State::HALF_CLOSED);
                 if is_idle && connection.state.intersects(ending) {
-                    self.desk.begin_close(slot);
+                    if self.desk.lingers(slot) {
+                        self.ring.shut_down_sending(slot);
+                    } else {
+                        self.desk.begin_close(slot);
+                    }
                 }
                 continue;
             }

@@ -39,7 +39,7 @@ const LIMITS: Limits = Limits { value_bytes_max: 100 };
 const KEY_BYTES_MAX: usize = 250;
 
 /// The longest line, that of a retrieval.
-const LINE_BYTES_MAX: usize = 64 * 1024;
+const LINE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Requests and refusals in words, and how many bytes were passed over in silence.
 type Met = (Vec<String>, usize);
