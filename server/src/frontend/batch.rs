@@ -88,6 +88,27 @@ pub(crate) struct Batch<'b> {
     pub(super) bump: &'b Bump,
 }
 
+/// What the next bytes of a connection are.
+pub(super) enum Piece<'b> {
+    /// A request.
+    Request {
+        /// What it asks for.
+        request: Request<'b>,
+        /// Bytes of it.
+        consumed: usize,
+    },
+    /// Nothing that asks for anything.
+    Skipped {
+        /// Bytes of it.
+        consumed: usize,
+    },
+    /// Part of a request.
+    Incomplete {
+        /// Bytes that are missing at least.
+        wanted_bytes: usize,
+    },
+}
+
 /// Where the cutting of one connection's bytes ended.
 pub(crate) struct Cut {
     /// Bytes that are cut.
@@ -122,6 +143,43 @@ impl<'b> Batch<'b> {
     /// Whether no more requests fit.
     pub(crate) fn is_full(&self) -> bool {
         self.requests.len() >= BATCH_REQUEST_COUNT_MAX
+    }
+
+    /// Cuts requests from `input` until it ends, or the batch is full: `next` cuts the one that the rest of the bytes begins
+    /// with, of which it is told the position.
+    #[inline]
+    pub(super) fn cut_each(
+        &mut self,
+        input: Input<'b>,
+        mut next: impl FnMut(&Self, &'b [u8], usize) -> Piece<'b>,
+    ) -> Cut {
+        let Input { bytes, mut position, .. } = input;
+        let first = self.requests.len();
+        let full = self.full_at(first, &input);
+        let (mut goes_on, mut wanted_bytes) = (false, 0);
+        while position < bytes.len() {
+            if self.requests.len() >= full {
+                goes_on = true;
+                break;
+            }
+            match next(self, &bytes[position..], position) {
+                Piece::Request { request, consumed } => {
+                    let is_last = request.manner.is_some_and(|manner| manner.closes);
+                    self.requests.push(request);
+                    position += consumed;
+                    if is_last {
+                        break;
+                    }
+                }
+                Piece::Skipped { consumed } => position += consumed,
+                Piece::Incomplete { wanted_bytes: missing } => {
+                    wanted_bytes = missing;
+                    break;
+                }
+            }
+        }
+        self.end_run(&input, first, None);
+        Cut { position, goes_on, wanted_bytes }
     }
 
     /// The number of requests at which `input` has had its share, now that there are `first`.

@@ -13,7 +13,7 @@ use locksley_wire::memcached::{
 };
 use locksley_wire::memcached::{StoreMode, key};
 
-use super::batch::{Batch, Call, Cut, Input, Manner, Request};
+use super::batch::{Batch, Call, Cut, Input, Manner, Piece, Request};
 use crate::command::memcached::{StoreOptions, VERSION, Verb};
 use crate::command::row::Args;
 use crate::command::table::Table;
@@ -47,35 +47,18 @@ impl<'b> Batch<'b> {
         limits: &Limits,
         access: Access,
     ) -> Cut {
-        let Input { bytes, mut position, .. } = input;
-        let first = self.requests.len();
-        let full = self.full_at(first, &input);
-        let mut wanted_bytes = 0;
-        let mut goes_on = false;
-        while position < bytes.len() {
-            if self.requests.len() >= full {
-                goes_on = true;
-                break;
+        self.cut_each(input, |batch, rest, start| match parser.parse(rest, limits) {
+            Step::Request { consumed, request } => {
+                let Meant { call, args, manner } = match request {
+                    Ok(line) if access == Access::Full => batch.mean(table, line),
+                    Ok(line) => batch.mean_password(table, &line),
+                    Err(malformed) => refused(malformed),
+                };
+                Piece::Request { request: Request { call, args, start, owner: None, manner }, consumed }
             }
-            match parser.parse(&bytes[position..], limits) {
-                Step::Request { consumed, request } => {
-                    let Meant { call, args, manner } = match request {
-                        Ok(line) if access == Access::Full => self.mean(table, line),
-                        Ok(line) => self.mean_password(table, &line),
-                        Err(malformed) => refused(malformed),
-                    };
-                    self.requests.push(Request { call, args, start: position, owner: None, manner });
-                    position += consumed;
-                }
-                Step::Skipped { consumed } => position += consumed,
-                Step::Incomplete { wanted_bytes: missing } => {
-                    wanted_bytes = missing;
-                    break;
-                }
-            }
-        }
-        self.end_run(&input, first, None);
-        Cut { position, goes_on, wanted_bytes }
+            Step::Skipped { consumed } => Piece::Skipped { consumed },
+            Step::Incomplete { wanted_bytes } => Piece::Incomplete { wanted_bytes },
+        })
     }
 
     /// What a line of a client asks for that has said its password.

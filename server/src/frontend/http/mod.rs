@@ -31,7 +31,7 @@ use std::net::IpAddr;
 use locksley_engine::Db;
 use locksley_wire::http::{self, RequestParser, Step};
 
-use super::batch::{Batch, Call, Cut, Input, Manner, Request};
+use super::batch::{Batch, Call, Cut, Input, Manner, Piece, Request};
 use crate::command::dialect::Dialect;
 use crate::command::rest::reply::{begin, end_error};
 use crate::command::rest::{Verb, reply};
@@ -94,40 +94,19 @@ impl<'b> Batch<'b> {
         parser: &mut RequestParser,
         facts: Facts<'_>,
     ) -> Cut {
-        let Input { bytes, mut position, .. } = input;
-        let first = self.requests.len();
-        let full = self.full_at(first, &input);
-        let mut wanted_bytes = 0;
-        let mut goes_on = false;
-        while position < bytes.len() {
-            if self.requests.len() >= full {
-                goes_on = true;
-                break;
+        self.cut_each(input, |batch, rest, start| match parser.parse(rest, |head| gate::limits(head, facts)) {
+            Step::Request { consumed, request } => {
+                Piece::Request { request: batch.make(table, &request, facts, start), consumed }
             }
-            match parser.parse(&bytes[position..], |head| gate::limits(head, facts)) {
-                Step::Request { consumed, request } => {
-                    let is_last = !request.is_keep_alive;
-                    let request = self.make(table, &request, facts, position);
-                    self.requests.push(request);
-                    position += consumed;
-                    if is_last {
-                        break;
-                    }
-                }
-                Step::Continue => self.requests.push(answer(b"HTTP/1.1 100 Continue\r\n\r\n", None, position)),
-                Step::Incomplete { wanted_bytes: missing } => {
-                    wanted_bytes = missing;
-                    break;
-                }
-                Step::Refused(refusal) => {
-                    let response = self.refuse_bytes(refusal, facts);
-                    self.requests.push(answer(response, Some(&Manner::LAST), position));
-                    break;
-                }
+            Step::Continue => {
+                Piece::Request { request: answer(b"HTTP/1.1 100 Continue\r\n\r\n", None, start), consumed: 0 }
             }
-        }
-        self.end_run(&input, first, None);
-        Cut { position, goes_on, wanted_bytes }
+            Step::Incomplete { wanted_bytes } => Piece::Incomplete { wanted_bytes },
+            Step::Refused(refusal) => {
+                let response = batch.refuse_bytes(refusal, facts);
+                Piece::Request { request: answer(response, Some(&Manner::LAST), start), consumed: 0 }
+            }
+        })
     }
 
     /// What is to be done for a request.
