@@ -77,10 +77,13 @@ fn batch_put(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     Ok(())
 }
 
+/// The version that stands for a key that does not exist, as it does for SET IFVER.
+const NO_ENTRY: u64 = 0;
+
 /// Stores an item, and appends what came of it: members without the key.
 fn write_result(context: &mut Context<'_>, key: &[u8], options: ItemOptions, value: &[u8], out: &mut Vec<u8>) {
     if let Some(wanted) = options.if_version
-        && version(context, key) != Some(wanted)
+        && version(context, key).unwrap_or(NO_ENTRY) != wanted
     {
         return write_failed(412, NOT_MET, out);
     }
