@@ -1,13 +1,18 @@
-//! curl as people type it.
+//! curl as people type it, and schemathesis, which asks whatever `/openapi.json` allows and more.
 
 use std::fmt;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use locksley_tests::binary::{Kind, installed, subject};
+use locksley_tests::binary::{Kind, installed, subject, workspace};
 use locksley_tests::directory::Directory;
 use locksley_tests::server::{Launch, Server};
 use serde_json::{Value, json};
+
+use crate::python::installed_in_environment;
+
+/// Examples that schemathesis tries of each operation.
+const EXAMPLES: &str = "60";
 
 /// A server with an HTTP door and these further flags; `None` for `redis-server`, which has none.
 fn start(flags: &[&str]) -> Option<Server> {
@@ -271,4 +276,27 @@ fn curl_goes_on_with_one_connection() {
         .output()
         .expect("curl runs");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n0\n0\n", "{output:?}");
+}
+
+#[test]
+fn schemathesis_finds_nothing_wrong() {
+    let Some(mut server) = start(&[]) else { return };
+    let document = curl(&server, &[], "/openapi.json");
+    assert!(document.json()["openapi"].as_str().is_some_and(|version| version.starts_with("3.")), "{document:?}");
+    let directory = Directory::new();
+    let output = Command::new("timeout")
+        .arg("120")
+        .arg(installed_in_environment("schemathesis"))
+        .arg("--config-file")
+        .arg(workspace().join("tests/clients/schemathesis.toml"))
+        .args(["run", &format!("http://{}/openapi.json", server.http_address())])
+        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES])
+        .args(["--checks", "all", "--continue-on-failure", "--no-shrink", "--no-color", "--request-timeout", "20"])
+        .current_dir(directory.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("schemathesis runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    server.assert_serves();
 }
