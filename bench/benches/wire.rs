@@ -73,12 +73,12 @@ fn memcached_request(line: &[&[u8]], value: Option<&[u8]>) -> Vec<u8> {
 }
 
 /// Parses every memcached request of `input` and gives their count.
-fn parse_memcached_all(input: &[u8], limits: &memcached::Limits) -> usize {
+fn parse_memcached_all(input: &[u8], limits: memcached::Limits) -> usize {
     let mut parser = memcached::RequestParser::default();
     let mut begin = 0;
     let mut count = 0;
     while begin < input.len() {
-        match parser.parse(&input[begin..], limits) {
+        match parser.parse(&input[begin..], &limits) {
             memcached::Step::Request { consumed, request } => {
                 black_box(&request);
                 begin += consumed;
@@ -109,7 +109,7 @@ fn parse_memcached(criterion: &mut Criterion) {
     for (name, one) in cases {
         let input = one.repeat(PIPELINE);
         let limits = memcached::Limits { value_bytes_max: 1024 * 1024 };
-        group.bench_function(name, |bencher| bencher.iter(|| parse_memcached_all(black_box(&input), &limits)));
+        group.bench_function(name, |bencher| bencher.iter(|| parse_memcached_all(black_box(&input), limits)));
     }
     group.finish();
 }

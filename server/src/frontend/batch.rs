@@ -155,7 +155,7 @@ impl<'b> Batch<'b> {
     ) -> Cut {
         let Input { bytes, mut position, .. } = input;
         let first = self.requests.len();
-        let full = self.full_at(first, &input);
+        let full = Batch::full_at(first, &input);
         let (mut goes_on, mut wanted_bytes) = (false, 0);
         while position < bytes.len() {
             if self.requests.len() >= full {
@@ -183,7 +183,7 @@ impl<'b> Batch<'b> {
     }
 
     /// The number of requests at which `input` has had its share, now that there are `first`.
-    pub(super) fn full_at(&self, first: usize, input: &Input<'b>) -> usize {
+    pub(super) fn full_at(first: usize, input: &Input<'b>) -> usize {
         BATCH_REQUEST_COUNT_MAX.min(first.saturating_add(input.request_count_max))
     }
 

@@ -44,13 +44,13 @@ impl<'b> Batch<'b> {
         table: &'static Table,
         input: Input<'b>,
         parser: &mut RequestParser,
-        limits: &Limits,
+        limits: Limits,
         access: Access,
     ) -> Cut {
-        self.cut_each(input, |batch, rest, start| match parser.parse(rest, limits) {
+        self.cut_each(input, |batch, rest, start| match parser.parse(rest, &limits) {
             Step::Request { consumed, request } => {
                 let Meant { call, args, manner } = match request {
-                    Ok(line) if access == Access::Full => batch.mean(table, line),
+                    Ok(line) if access == Access::Full => batch.mean(table, &line),
                     Ok(line) => batch.mean_password(table, &line),
                     Err(malformed) => refused(malformed),
                 };
@@ -63,13 +63,13 @@ impl<'b> Batch<'b> {
 
     /// What a line of a client asks for that has said its password.
     #[inline]
-    fn mean(&self, table: &'static Table, line: Line<'b>) -> Meant<'b> {
-        let (verb, args, is_silent): (Verb, Args<'b>, bool) = match line {
+    fn mean(&self, table: &'static Table, line: &Line<'b>) -> Meant<'b> {
+        let (verb, args, is_silent): (Verb, Args<'b>, bool) = match *line {
             Line::Retrieve { retrieval, exptime, keys } => {
                 let (verb, args) = self.retrieval(retrieval, exptime, keys);
                 (verb, args, false)
             }
-            Line::Store(storage) => (verb_of(storage.mode), self.storage(&storage), storage.is_silent),
+            Line::Store(ref storage) => (verb_of(storage.mode), self.storage(storage), storage.is_silent),
             Line::TooLarge { mode: StoreMode::Set, key, is_silent } => {
                 (Verb::TooLarge, self.args([b"set", key]), is_silent)
             }

@@ -18,7 +18,7 @@ impl<'b> Batch<'b> {
     ) -> Cut {
         let Input { bytes, mut position, .. } = input;
         let first = self.requests.len();
-        let full = self.full_at(first, &input);
+        let full = Batch::full_at(first, &input);
         let mut wanted_bytes = 0;
         let mut error = None;
         let mut goes_on = false;

@@ -30,7 +30,7 @@ impl Desk {
             Parser::Memcached(parser) => {
                 let access = if is_authenticated { Access::Full } else { Access::Password };
                 let limits = memcached::Limits { value_bytes_max: config.memcached_max_value };
-                batch.cut_memcached(table, input, parser, &limits, access)
+                batch.cut_memcached(table, input, parser, limits, access)
             }
             Parser::Http(parser) => {
                 batch.cut_http(table, input, parser, Facts { thread, local_address: local_address.ip() })

@@ -87,7 +87,7 @@ impl Rig {
             let limits = Limits { value_bytes_max: self.inner.threads[0].config.memcached_max_value };
             let mut batch = Batch::new(&bump);
             let input = Input { slot: 0, ready: 0, bytes, position, request_count_max: 1 };
-            let cut = batch.cut_memcached(table(), input, &mut self.parser, &limits, access);
+            let cut = batch.cut_memcached(table(), input, &mut self.parser, limits, access);
             assert!(cut.position > position, "a request of a test is whole");
             position = cut.position;
             for request in &batch.requests {

@@ -33,9 +33,10 @@ fn run(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
         reply::client_error(INVALID_OR_DUPLICATE, reply.buffer());
         return Ok(());
     };
-    let deleted = match tokens.invalidates {
-        true => invalidate(context, args[1], &tokens)?,
-        false => delete(context, args[1], tokens.compare)?,
+    let deleted = if tokens.invalidates {
+        invalidate(context, args[1], &tokens)?
+    } else {
+        delete(context, args[1], tokens.compare)?
     };
     let code: &[u8] = match deleted {
         Deleted::Deleted if tokens.is_quiet => return Ok(()),

@@ -5,7 +5,7 @@ use locksley_wire::memcached::meta::Flags;
 use locksley_wire::memcached::{StoreMode, reply};
 use locksley_wire::resp::Reply;
 
-use super::tokens::Tokens;
+use super::tokens::{BadToken, Tokens};
 use super::{push_number, push_repeated};
 use crate::command::context::Context;
 use crate::command::failure::Failure;
@@ -29,7 +29,7 @@ pub(in crate::command::memcached) static META_SET: Command = Command {
 
 fn set(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let flags = Flags::checked(args[2]);
-    let read = Tokens::read(flags).map_err(|bad| bad.text());
+    let read = Tokens::read(flags).map_err(BadToken::text);
     let (tokens, mode) = match read.and_then(|tokens| Ok((tokens, mode_of(tokens.mode)?))) {
         Ok(both) => both,
         Err(text) => {
