@@ -122,8 +122,15 @@ pub(crate) const HTTP_BATCH_KEY_COUNT_MAX: usize = 1_000;
 /// Longest body of a batch at the HTTP door, in bytes.
 pub(crate) const HTTP_BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Longest body at the HTTP door that nobody asked for: with a GET, or before the password; in bytes.
-pub(crate) const HTTP_OTHER_BODY_BYTES_MAX: u64 = 16 * 1024;
+/// Longest body at the HTTP door with a method that has no use for one, in bytes.
+pub(crate) const HTTP_OTHER_BODY_BYTES_MAX: u64 = 64 * 1024;
+
+/// Longest body at the HTTP door of a request that does not say the password, in bytes.
+pub(crate) const HTTP_STRANGER_BODY_BYTES_MAX: u64 = 16 * 1024;
+
+// By its limit a refused body tells that the password was what was missing.
+const _: () = assert!(HTTP_STRANGER_BODY_BYTES_MAX < HTTP_OTHER_BODY_BYTES_MAX);
+const _: () = assert!(HTTP_STRANGER_BODY_BYTES_MAX < HTTP_BATCH_BYTES_MAX);
 
 // A time to live that begins within the next half million years ends within 64 bits of milliseconds.
 const _: () = assert!(HTTP_TTL_SECONDS_MAX < (i64::MAX / 1000) as u64 - (1 << 44));

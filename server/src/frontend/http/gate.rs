@@ -20,7 +20,7 @@ use super::routes::Route;
 use super::{Facts, Refused};
 use crate::command::connection::password;
 use crate::config::Config;
-use crate::limits::{HTTP_BATCH_BYTES_MAX, HTTP_OTHER_BODY_BYTES_MAX};
+use crate::limits::{HTTP_BATCH_BYTES_MAX, HTTP_OTHER_BODY_BYTES_MAX, HTTP_STRANGER_BODY_BYTES_MAX};
 
 /// The user whose password it is, where a request names none.
 const USER: &[u8] = b"default";
@@ -30,18 +30,19 @@ const SIMPLE_TYPES: [&[u8]; 3] = [b"text/plain", b"application/x-www-form-urlenc
 
 const WRONG_HOST: &str = "the Host field names neither the address of this server nor one of http-allowed-hosts";
 const WRONG_ORIGIN: &str = "pages of this origin may not use this server: see http-cors-origin";
-const NO_PASSWORD: &str = "the password is needed: Authorization: Bearer <password>, or Basic with the user default";
+pub(super) const NO_PASSWORD: &str =
+    "the password is needed: Authorization: Bearer <password>, or Basic with the user default";
 const SIMPLE_TYPE: &str = "a Content-Type is needed that no page can send by itself, as application/octet-stream; or \
      an Authorization field";
 
-/// What a request may be at most, as its head has it. Whoever did not say the password may send no more than what is read
-/// with the head.
+/// What a request may be at most, as its head has it; for whoever did not say the password that is little.
 #[cold]
 pub(super) fn limits(head: &Request<'_>, facts: Facts<'_>) -> Limits {
     let config = facts.config();
     let body_bytes_max = match head.method {
-        Method::Put if knows_password(head, config) => config.http_max_value,
-        Method::Post if knows_password(head, config) => HTTP_BATCH_BYTES_MAX,
+        _ if !knows_password(head, config) => HTTP_STRANGER_BODY_BYTES_MAX,
+        Method::Put => config.http_max_value,
+        Method::Post => HTTP_BATCH_BYTES_MAX,
         _ => HTTP_OTHER_BODY_BYTES_MAX,
     };
     Limits { body_bytes_max }

@@ -38,6 +38,7 @@ use crate::command::rest::{Verb, reply};
 use crate::command::row::Args;
 use crate::command::table::Table;
 use crate::config::Config;
+use crate::limits::HTTP_STRANGER_BODY_BYTES_MAX;
 use crate::thread::Thread;
 
 /// What of the server and the connection decides about a request.
@@ -53,6 +54,12 @@ impl<'t> Facts<'t> {
     /// The settings in force.
     fn config(self) -> &'t Config {
         &self.thread.config
+    }
+
+    /// Whether only who did not say the password has this limit; where values have the same, that cannot be told.
+    fn is_for_strangers(self, limit_bytes: u64) -> bool {
+        let is_strangers = limit_bytes == HTTP_STRANGER_BODY_BYTES_MAX && limit_bytes != self.config().http_max_value;
+        is_strangers && !self.config().requirepass.is_empty()
     }
 
     /// The second of this turn, since the epoch.
@@ -144,7 +151,13 @@ impl<'b> Batch<'b> {
     #[cold]
     fn refuse_bytes(&self, refusal: http::Refusal, facts: Facts<'_>) -> &'b [u8] {
         let manner = http::Manner { second: facts.second(), is_head: false, closes: true };
-        self.respond(|out| reply::error(out, manner, facts.config(), refusal.status(), &refusal.sentence()))
+        let (status, sentence) = match refusal {
+            http::Refusal::BodyTooLong { limit_bytes } if facts.is_for_strangers(limit_bytes) => {
+                (401, gate::NO_PASSWORD.to_owned())
+            }
+            refusal => (refusal.status(), refusal.sentence()),
+        };
+        self.respond(|out| reply::error(out, manner, facts.config(), status, &sentence))
     }
 }
 

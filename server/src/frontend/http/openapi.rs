@@ -26,7 +26,7 @@ mod tests {
     use crate::config::Config;
     use crate::limits::{
         HTTP_BATCH_BYTES_MAX, HTTP_BATCH_KEY_COUNT_MAX, HTTP_KEY_BYTES_MAX, HTTP_OTHER_BODY_BYTES_MAX,
-        HTTP_TTL_SECONDS_MAX,
+        HTTP_STRANGER_BODY_BYTES_MAX, HTTP_TTL_SECONDS_MAX,
     };
 
     fn parsed() -> Value {
@@ -99,6 +99,7 @@ mod tests {
         let responses = &document["components"]["responses"];
         says(&responses["tooLong"]["description"], HTTP_BATCH_BYTES_MAX);
         says(&responses["tooLong"]["description"], HTTP_OTHER_BODY_BYTES_MAX);
+        says(&responses["unauthorized"]["description"], HTTP_STRANGER_BODY_BYTES_MAX);
         says(&responses["targetTooLong"]["description"], HTTP_TARGET_BYTES_MAX as u64);
         says(&responses["headTooLong"]["description"], HTTP_HEAD_BYTES_MAX as u64);
         says(&responses["headTooLong"]["description"], HTTP_FIELD_COUNT_MAX as u64);
