@@ -7,6 +7,8 @@ use locksley_tests::process::allow_all_descriptors;
 use locksley_tests::server::Launch;
 use locksley_tests::wait::until;
 
+use crate::is_redis;
+
 #[test]
 fn two_thousand_idle_connections_are_held() {
     const CONNECTIONS: usize = 2_000;
@@ -43,6 +45,35 @@ fn clients_beyond_maxclients_are_told_and_closed() {
     let rejected = crowd[0].info_number("rejected_connections");
     assert_eq!(rejected, 20);
     drop(crowd);
+    until("a place is free again", || {
+        let mut client = server.connect();
+        client.send(&["PING"]).is_ok() && client.read().is_ok_and(|reply| reply.to_string() == "+PONG")
+    });
+    health.assert_back(&mut server);
+}
+
+#[test]
+fn each_door_tells_clients_beyond_maxclients_in_its_own_words() {
+    if is_redis() {
+        return;
+    }
+    let mut server = Launch::subject().memcached().http().shards(2).flags(["--maxclients", "3"]).start();
+    let health = Health::of(&server);
+    server.wait_for_clients_to_go();
+    let mut memcached = server.connect_memcached();
+    assert_eq!(memcached.command("mn"), "MN");
+    let mut http = server.connect_http();
+    assert_eq!(http.get("/healthz").status, 200);
+    let mut resp = server.connect();
+    assert_eq!(resp.command("PING").to_string(), "+PONG");
+    for _ in 0..10 {
+        assert_eq!(server.connect_memcached().line(), "ERROR Too many open connections");
+        let mut refused = server.connect_http();
+        let response = refused.response_to("GET");
+        assert_eq!((response.status, response.field("connection")), (503, Some("close")), "{response:?}");
+        assert!(response.field("retry-after").is_some(), "{response:?}");
+    }
+    drop((memcached, http, resp));
     until("a place is free again", || {
         let mut client = server.connect();
         client.send(&["PING"]).is_ok() && client.read().is_ok_and(|reply| reply.to_string() == "+PONG")

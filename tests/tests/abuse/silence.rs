@@ -7,7 +7,7 @@ use locksley_tests::process::resident_bytes;
 use locksley_tests::server::Launch;
 use locksley_tests::wait::until;
 
-use crate::send_until_stuck;
+use crate::{is_redis, send_until_stuck};
 
 #[test]
 fn a_client_that_never_reads_holds_little_memory_and_nobody_up() {
@@ -101,6 +101,25 @@ fn a_request_beyond_the_query_buffer_limit_ends_its_client() {
         assert!(sent < 100_000_000, "the server took a request of 100 MB against a limit of 1 MiB");
     }
     client.read_to_close();
+    health.assert_back(&mut server);
+}
+
+#[test]
+fn idle_clients_of_every_door_are_closed_after_timeout() {
+    if is_redis() {
+        return;
+    }
+    let mut server = Launch::subject().memcached().http().shards(2).start();
+    let health = Health::of(&server);
+    let mut memcached = server.connect_memcached();
+    let mut http = server.connect_http();
+    assert_eq!((memcached.command("mn").as_str(), http.get("/healthz").status), ("MN", 200));
+    let mut busy = server.connect();
+    assert_eq!(busy.command("CONFIG SET timeout 1").to_string(), "+OK");
+    assert!(memcached.connection().read_to_close().is_empty());
+    assert!(http.connection().read_to_close().is_empty());
+    drop((memcached, http, busy));
+    assert_eq!(server.connect().command("CONFIG SET timeout 0").to_string(), "+OK");
     health.assert_back(&mut server);
 }
 

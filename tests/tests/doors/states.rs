@@ -212,7 +212,12 @@ fn rest_wants_the_password_with_each_request() {
         check(&mut http, &[("Authorization", wrong)], false);
     }
     check(&mut http, &[("Authorization", "bearer secret")], true);
-    assert_eq!(http.get("/healthz").status, 200);
+    for target in ["/healthz", "/readyz", "/openapi.json"] {
+        assert_eq!(http.get(target).status, 200, "{target}");
+    }
+    // Who has said no password is not waited for with a megabyte.
+    let refused = http.put("/cache/key", &vec![b'x'; 500_000]).status;
+    assert!([401, 413].contains(&refused), "{refused}");
 }
 
 #[test]
