@@ -43,18 +43,18 @@ pub enum BadFlags {
 }
 
 impl BadFlags {
-    /// The line that answers it. memcached tells what is wrong with `mg` and `ms`, and has one answer for `md` and `ma`;
-    /// for `me`, which looks at nothing but `b`, it has another.
+    /// The line that answers it. memcached tells what is wrong with `mg` and `ms`, and has one answer for `md` and
+    /// `ma`, but for opaque tokens; for `me`, which looks at nothing but `b`, it has another.
     pub fn text(self, verb: MetaVerb) -> &'static [u8] {
         match (self, verb) {
             (_, MetaVerb::Debug) => b"CLIENT_ERROR bad command line format\r\n",
             (BadFlags::TooMany, MetaVerb::Get) => b"CLIENT_ERROR options flags are too long\r\n",
             (BadFlags::TooMany, _) => b"CLIENT_ERROR options flags too long\r\n",
+            (BadFlags::OpaqueTooLong, _) => b"CLIENT_ERROR opaque token too long\r\n",
             (_, MetaVerb::Delete | MetaVerb::Arithmetic) => b"CLIENT_ERROR invalid or duplicate flag\r\n",
             (BadFlags::Duplicate, _) => b"CLIENT_ERROR duplicate flag\r\n",
             (BadFlags::Unknown, _) => b"CLIENT_ERROR invalid flag\r\n",
             (BadFlags::Token, _) => b"CLIENT_ERROR bad token in command line format\r\n",
-            (BadFlags::OpaqueTooLong, _) => b"CLIENT_ERROR opaque token too long\r\n",
             (BadFlags::Key, _) => b"CLIENT_ERROR error decoding key\r\n",
         }
     }

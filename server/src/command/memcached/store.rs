@@ -209,8 +209,11 @@ pub(super) fn put_stale(
         Value::Bytes(bytes) => bytes.len(),
         Value::Integer(_) => 0,
     };
+    let group_bytes = Log::record_bytes(key.bytes.len(), value_bytes) + Log::record_bytes(key.bytes.len(), 0);
+    // Room was made for the request alone, and this is two changes and the end of their group.
+    context.thread.ensure_log_room(group_bytes + Log::record_bytes(0, 0))?;
     let shard = context.shard();
-    shard.begin_group(Log::record_bytes(key.bytes.len(), value_bytes) + Log::record_bytes(key.bytes.len(), 0))?;
+    shard.begin_group(group_bytes)?;
     let put = shard.apply(Op::Put { key, value, expiry, client_flags }, now);
     let marked = put.and_then(|put| match put.version {
         0 => Ok(0),

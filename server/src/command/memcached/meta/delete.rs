@@ -79,6 +79,7 @@ mod tests {
             ("mg k", "HD Z X"),
             ("md k q", ""),
             ("mg k", "EN"),
+            ("md k O12345678901234567890123456789012", "CLIENT_ERROR opaque token too long"),
             ("md k Cx", "CLIENT_ERROR invalid or duplicate flag"),
             ("md k q q", "CLIENT_ERROR invalid or duplicate flag"),
         ]);

@@ -10,7 +10,7 @@
 //!
 //! What may change the entry (`T`, `N`) is a row of its own, so that a plain read is one.
 
-use locksley_engine::{Entry, FlagsChange, Millis, Touch, Value};
+use locksley_engine::{Entry, ExpiryChange, FlagsChange, Millis, Touch, Value};
 use locksley_wire::memcached::meta::Flags;
 use locksley_wire::memcached::reply;
 use locksley_wire::number::Digits;
@@ -68,13 +68,20 @@ fn get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     let touches = if flags.has(b'u') { Touch::Leave } else { context.caller.touch };
     let key = context.key(args[1]);
     let now = context.now();
-    if let Some(exptime) = tokens.exptime {
-        touch(context, args[1], exptime::expiry(exptime, now))?;
+    let expiry = tokens.exptime.map(|exptime| exptime::expiry(exptime, now));
+    // An entry whose time is over by this very command is read before it goes.
+    let goes = matches!(expiry, Some(ExpiryChange::At(at)) if at <= now);
+    if let Some(expiry) = expiry.filter(|_| !goes) {
+        touch(context, args[1], expiry)?;
     }
     let Thread { shard, wins, .. } = &mut *context.thread;
     if let Some(entry) = shard.get(key, now, touches) {
         let marks = Marks::of(&entry, &tokens, wins, now);
-        return write(&entry, marks, flags, now, reply.buffer());
+        write(&entry, marks, flags, now, reply.buffer())?;
+        if let Some(expiry) = expiry.filter(|_| goes) {
+            touch(context, args[1], expiry)?;
+        }
+        return Ok(());
     }
     if let Some(exptime) = tokens.vivify {
         make_stub(context, args[1], exptime)?;
@@ -93,7 +100,7 @@ impl Marks {
     /// What the reader of an entry is told, who wins it if nobody has and there is a reason to.
     fn of(entry: &Entry<'_>, tokens: &Tokens, wins: &mut Wins, now: Millis) -> Marks {
         let won = wins.of(entry.version);
-        let is_ending = tokens.recache.is_some_and(|seconds| is_ending(entry.expiry, seconds, now));
+        let is_ending = tokens.recache.is_some_and(|recache| is_ending(entry.expiry, recache, now));
         let marks = Marks {
             others_won: won.is_some(),
             is_stale: entry.is_stale && won != Some(Won::Stub),
@@ -106,10 +113,11 @@ impl Marks {
     }
 }
 
-/// Whether an entry has less than `seconds` left.
-fn is_ending(expiry: Option<Millis>, seconds: i64, now: Millis) -> bool {
-    let seconds = u64::try_from(seconds).unwrap_or(0);
-    expiry.is_some_and(|expiry| expiry.0.saturating_sub(now.0) < seconds.saturating_mul(1_000))
+/// Whether an entry goes before the time that `R` names, which is an exptime like any other; in whole seconds, as `t`
+/// shows them.
+fn is_ending(expiry: Option<Millis>, recache: i64, now: Millis) -> bool {
+    let seconds_to = |at: Millis| at.0.saturating_sub(now.0).div_ceil(1_000);
+    recache != 0 && expiry.is_some_and(|expiry| seconds_to(expiry) < seconds_to(exptime::instant(recache, now)))
 }
 
 /// Makes an empty entry that its maker has won.
@@ -176,7 +184,10 @@ mod tests {
             ("mg aw== b k", "HD kaw== b"),
             ("mg k u h", "HD h1"),
             ("mg k T0 t", "HD t-1"),
+            ("mg k T-1 v", "VA 3|abc"),
+            ("mg k v", "EN"),
             ("mg k z", "CLIENT_ERROR invalid flag"),
+            ("mg k Tx z", "CLIENT_ERROR invalid flag"),
             ("mg k Tx", "CLIENT_ERROR bad token in command line format"),
             ("mg k t t", "CLIENT_ERROR duplicate flag"),
         ]);
@@ -190,6 +201,11 @@ mod tests {
             ("mg k v", "VA 0 Z|"),
             ("ms k 1 T20|a", "HD"),
             ("mg k R10", "HD"),
+            ("mg k R0", "HD"),
+            ("@after 500", ""),
+            ("mg k R20", "HD"),
+            ("mg k R-1", "HD"),
+            ("mg k R99999999", "HD"),
             ("mg k R30", "HD W"),
             ("mg k R30", "HD Z"),
             ("touch k 25", "TOUCHED"),

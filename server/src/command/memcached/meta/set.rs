@@ -1,6 +1,6 @@
 //! `ms`: stores a value, on the conditions that its flags name.
 
-use locksley_engine::{FlagsChange, Touch, Value};
+use locksley_engine::{ExpiryChange, FlagsChange, Touch, Value};
 use locksley_wire::memcached::meta::Flags;
 use locksley_wire::memcached::{StoreMode, reply};
 use locksley_wire::resp::Reply;
@@ -37,6 +37,8 @@ fn set(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
             return Ok(());
         }
     };
+    // Whoever names a version is told that there is no entry, not that it is the wrong mode for none.
+    let mode = if mode == StoreMode::Replace && tokens.compare.is_some() { StoreMode::Cas } else { mode };
     let storing = Storing {
         mode,
         key: args[1],
@@ -82,7 +84,7 @@ fn mode_of(letter: Option<u8>) -> Result<StoreMode, &'static str> {
 /// The version of the entry there is, if the client asks to store as stale over a later version than it knows.
 fn older_of(context: &mut Context<'_>, storing: &Storing<'_>, invalidates: bool) -> Option<u64> {
     let known = storing.compare.filter(|_| invalidates)?;
-    if !matches!(storing.mode, StoreMode::Set | StoreMode::Replace) {
+    if !matches!(storing.mode, StoreMode::Set | StoreMode::Cas) {
         return None;
     }
     let key = context.key(storing.key);
@@ -91,12 +93,13 @@ fn older_of(context: &mut Context<'_>, storing: &Storing<'_>, invalidates: bool)
     (known < entry.version).then_some(entry.version)
 }
 
-/// Stores a value that is out of date already; who has won the entry has won it still.
+/// Stores a value that is out of date already; it goes when the entry was to go, and who has won that has won it still.
 fn store_stale(context: &mut Context<'_>, storing: &Storing<'_>, old: u64) -> Result<Stored, Failure> {
     let key = context.key(storing.key);
     let flags = FlagsChange::Set(storing.client_flags);
-    let version = put_stale(context, key, Value::Bytes(storing.value), storing.expiry, flags)?;
+    let version = put_stale(context, key, Value::Bytes(storing.value), ExpiryChange::Keep, flags)?;
     context.thread.wins.carry(old, version);
+    context.thread.counters.cache.stored += 1;
     Ok(Stored::Stored { version })
 }
 
@@ -109,6 +112,8 @@ mod tests {
         check(&[
             ("ms k 1 MR k|a", "NS kk"),
             ("ms k 1 MA|a", "NS"),
+            ("ms k 1 MA C1|a", "NS"),
+            ("ms k 1 MR C1|a", "NF"),
             ("ms k 1 ME O1|a", "HD O1"),
             ("ms k 1 ME|b", "NS"),
             ("ms k 1 MA q|b", ""),
@@ -134,9 +139,9 @@ mod tests {
             assert_eq!(rig.reply(&format!("ms k 1 I C{}|b", version + 1)), "EX");
             assert_eq!(rig.reply(&format!("ms k 1 C{version}|b")), "HD");
             assert_eq!(rig.reply(&format!("ms k 1 I C{version}|c")), "HD");
-            assert_eq!(rig.reply("mg k v"), "VA 1 X W|c");
-            assert_eq!(rig.reply(&format!("ms k 1 I C{version}|d")), "HD");
-            assert_eq!(rig.reply("mg k v"), "VA 1 Z X|d");
+            assert_eq!(rig.reply("mg k v T60"), "VA 1 X W|c");
+            assert_eq!(rig.reply(&format!("ms k 1 I C{version} T90 F5|d")), "HD");
+            assert_eq!(rig.reply("mg k v t f"), "VA 1 t60 f5 Z X|d");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The tokens of meta flags: numbers and modes, read before anything is done.
 
-use locksley_wire::memcached::meta::Flags;
+use locksley_wire::memcached::meta::{self, Flag, Flags};
 
 /// Letters that some meta command knows.
 const KNOWN: &[u8] = b"bcCDfFhIJklLMNOPqRstTuv";
@@ -62,43 +62,72 @@ impl Tokens {
     /// Reads the tokens of `flags`.
     ///
     /// # Errors
-    /// The first that is none.
+    /// The first letter that is no flag; else the last token that is none.
     pub(super) fn read(flags: Flags<'_>) -> Result<Tokens, BadToken> {
         let mut tokens = Tokens::default();
+        let mut read = Ok(());
         for flag in flags.iter() {
-            let token = flag.token;
-            match flag.letter {
-                b'T' => tokens.exptime = Some(signed(token)?),
-                b'N' => tokens.vivify = Some(signed(token)?),
-                b'R' => tokens.recache = Some(signed(token)?),
-                b'C' => tokens.compare = Some(unsigned(token)?),
-                b'D' => tokens.delta = Some(unsigned(token)?),
-                b'J' => tokens.initial = Some(unsigned(token)?),
-                b'F' => {
-                    let flags = unsigned(token).ok().and_then(|flags| u32::try_from(flags).ok());
-                    tokens.client_flags = flags.ok_or(BadToken::ClientFlags)?;
-                }
-                b'M' => match token {
-                    [mode] => tokens.mode = Some(*mode),
-                    _ => return Err(BadToken::Mode),
-                },
-                b'I' => tokens.invalidates = true,
-                b'q' => tokens.is_quiet = true,
-                letter if KNOWN.contains(&letter) => {}
-                _ => return Err(BadToken::Unknown),
+            match tokens.take(flag) {
+                Err(BadToken::Unknown) => return Err(BadToken::Unknown),
+                Err(bad) => read = Err(bad),
+                Ok(()) => {}
             }
         }
-        Ok(tokens)
+        read.map(|()| tokens)
+    }
+
+    fn take(&mut self, flag: Flag<'_>) -> Result<(), BadToken> {
+        let token = flag.token;
+        match flag.letter {
+            b'T' => self.exptime = Some(signed(token)?),
+            b'N' => self.vivify = Some(signed(token)?),
+            b'R' => self.recache = Some(signed(token)?),
+            b'C' => self.compare = Some(unsigned(token)?),
+            b'D' => self.delta = Some(unsigned(token)?),
+            b'J' => self.initial = Some(unsigned(token)?),
+            b'F' => {
+                let client_flags = unsigned(token).ok().and_then(|flags| u32::try_from(flags).ok());
+                self.client_flags = client_flags.ok_or(BadToken::ClientFlags)?;
+            }
+            b'M' => match token {
+                [mode] => self.mode = Some(*mode),
+                _ => return Err(BadToken::Mode),
+            },
+            b'I' => self.invalidates = true,
+            b'q' => self.is_quiet = true,
+            letter if KNOWN.contains(&letter) => {}
+            _ => return Err(BadToken::Unknown),
+        }
+        Ok(())
     }
 }
 
 fn signed(token: &[u8]) -> Result<i64, BadToken> {
-    let text = std::str::from_utf8(token).map_err(|_| BadToken::Number)?;
-    text.parse().map_err(|_| BadToken::Number)
+    meta::signed(token).map_err(|_| BadToken::Number)
 }
 
 fn unsigned(token: &[u8]) -> Result<u64, BadToken> {
-    let is_number = !token.is_empty() && token.iter().all(u8::is_ascii_digit);
-    let text = std::str::from_utf8(token).ok().filter(|_| is_number).ok_or(BadToken::Number)?;
-    text.parse().map_err(|_| BadToken::Number)
+    meta::unsigned(token).map_err(|_| BadToken::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_that_is_no_flag_is_worse_than_a_token_that_is_none() {
+        let cases: [(&str, Option<BadToken>); 8] = [
+            ("v t P/x L T-1 N0 R5 C1 D2 J3 F4 Ma I q", None),
+            ("Tx v z", Some(BadToken::Unknown)),
+            ("z Tx", Some(BadToken::Unknown)),
+            ("S1", Some(BadToken::Unknown)),
+            ("C-1", Some(BadToken::Number)),
+            ("Tx M", Some(BadToken::Mode)),
+            ("M Tx", Some(BadToken::Number)),
+            ("F4294967296", Some(BadToken::ClientFlags)),
+        ];
+        for (flags, expected) in cases {
+            assert_eq!(Tokens::read(Flags::checked(flags.as_bytes())).err(), expected, "{flags}");
+        }
+    }
 }
