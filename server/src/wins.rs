@@ -9,7 +9,8 @@
 //! is made twice, never not at all.
 //!
 //! Invariants:
-//! - `order` has each noted version at least once; a version in it that is not noted was carried on or is over.
+//! - `order` has each noted version; one in it that is not noted was carried on, and is left there until there are as many
+//!   of these as notes may be.
 
 use std::collections::VecDeque;
 
@@ -51,9 +52,13 @@ impl Wins {
     pub(crate) fn note(&mut self, version: u64, won: Won) {
         self.notes.insert(version, won);
         self.order.push_back(version);
-        while self.order.len() > COUNT_MAX {
-            let oldest = self.order.pop_front().expect("there are more than the most");
+        while self.notes.len() > COUNT_MAX {
+            let oldest = self.order.pop_front().expect("each note is in the order");
             self.notes.remove(&oldest);
+        }
+        if self.order.len() > 2 * COUNT_MAX {
+            let notes = &self.notes;
+            self.order.retain(|version| notes.contains_key(version));
         }
     }
 
@@ -91,5 +96,10 @@ mod tests {
         assert_eq!(wins.of(0), None);
         assert_eq!(wins.of(1), Some(Won::Value));
         assert!(wins.notes.len() == COUNT_MAX && wins.order.len() == COUNT_MAX);
+        for version in COUNT_MAX as u64..3 * COUNT_MAX as u64 {
+            wins.carry(version, version + 1);
+            assert!(wins.order.len() <= 2 * COUNT_MAX + 1);
+        }
+        assert_eq!(wins.of(1), Some(Won::Value), "a note that is carried on pushes no other out");
     }
 }
