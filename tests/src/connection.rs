@@ -67,6 +67,18 @@ impl Connection {
         self.stream.write_all(bytes)
     }
 
+    /// Sends bytes that the server may refuse by closing.
+    ///
+    /// # Panics
+    ///
+    /// If it refuses them in another way.
+    pub fn send_unless_closed(&mut self, bytes: &[u8]) {
+        if let Err(error) = self.send(bytes) {
+            let is_closed = matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+            assert!(is_closed, "the server neither reads nor closes: {error}");
+        }
+    }
+
     /// Says that nothing more will be sent.
     ///
     /// # Errors

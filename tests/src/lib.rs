@@ -7,6 +7,7 @@
 //! - [`client`] sends bytes and reads [`reply`] trees, in RESP2 and RESP3,
 //! - [`pattern`] says what a reply has to look like, [`cases`] reads the files of `tests/conformance/`,
 //!   [`runner`] plays them against a server and [`record`] fills in what Debian's `redis-server` answers,
+//! - [`options`] are the words of the programs that play cases by hand,
 //! - [`connection`] is a socket read by lines, [`memcached`] speaks and judges that protocol with Debian's
 //!   `memcached` as the model, [`http`] speaks HTTP/1.1,
 //! - [`directory`] is where a server runs, [`mount`] a file system that fills up or loses its power,
@@ -26,6 +27,7 @@ pub mod ledger;
 pub mod limits;
 pub mod memcached;
 pub mod mount;
+pub mod options;
 pub mod pattern;
 pub mod process;
 pub mod record;

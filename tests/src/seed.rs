@@ -36,6 +36,23 @@ impl Random {
         assert!(limit > 0, "a number below 0 was asked for");
         ((u128::from(self.bits()) * u128::from(limit)) >> 64) as u64
     }
+
+    /// What a broken client might send instead of `good`: a few bytes of it changed, or one time in three any bytes at all.
+    ///
+    /// # Panics
+    ///
+    /// If `good` is empty.
+    pub fn spoiled(&mut self, good: &[u8]) -> Vec<u8> {
+        if self.below(3) == 0 {
+            return (0..self.below(2_000)).map(|_| self.bits() as u8).collect();
+        }
+        let mut bytes = good.to_vec();
+        for _ in 0..=self.below(5) {
+            let at = self.below(bytes.len() as u64) as usize;
+            bytes[at] = self.bits() as u8;
+        }
+        bytes
+    }
 }
 
 /// The seed of this run: `LOCKSLEY_SEED` if it is set, else a new one; printed with how to replay it.

@@ -7,46 +7,31 @@
 //! Without a file it takes all of `tests/conformance/memcached/`. `--oracle` plays against `memcached`; otherwise the
 //! subject is `locksley-server` (see `LOCKSLEY_SERVER` in [`locksley_tests::binary`]).
 
-use std::env;
-use std::path::Path;
 use std::process::ExitCode;
 
-use locksley_tests::memcached::cases::{self, CaseFile};
+use locksley_tests::memcached::cases;
 use locksley_tests::memcached::player::{Stage, play_file, record_file};
+use locksley_tests::options::Options;
 use locksley_tests::server::Launch;
 
 fn main() -> ExitCode {
-    let mut is_recording = false;
-    let mut asks_oracle = false;
-    let mut shards = 1;
-    let mut files: Vec<CaseFile> = Vec::new();
-    let mut words = env::args().skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--record" => is_recording = true,
-            "--oracle" => asks_oracle = true,
-            "--shards" => shards = words.next().and_then(|count| count.parse().ok()).unwrap_or(1),
-            path => match cases::read(Path::new(path)) {
-                Ok(file) => files.push(file),
-                Err(error) => {
-                    eprintln!("{error}");
-                    return ExitCode::FAILURE;
-                }
-            },
+    let options = Options::of_process("--oracle");
+    let files = match options.files(cases::read, cases::all_files) {
+        Ok(files) => files,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
         }
-    }
-    if files.is_empty() {
-        files = cases::all_files();
-    }
+    };
     let mut failed = 0;
     for file in &files {
         let path = file.path.display();
-        let stage = if is_recording || asks_oracle {
+        let stage = if options.is_for_model() {
             Stage::memcached(file)
         } else {
-            Stage::locksley(file, &Launch::subject().shards(shards))
+            Stage::locksley(file, &Launch::subject().shards(options.shards))
         };
-        if is_recording {
+        if options.is_recording {
             match record_file(file, &stage) {
                 Ok(count) => println!("{path}: {count} lines recorded"),
                 Err(error) => {

@@ -1,7 +1,5 @@
 //! Ill-treatment of the memcached door.
 
-use std::io::ErrorKind;
-
 use locksley_tests::connection::Missing;
 use locksley_tests::health::Health;
 use locksley_tests::limits::RESIDENT_SLACK_BYTES;
@@ -258,19 +256,7 @@ fn random_bytes_hurt_nobody() {
     let pipeline = pipeline.strip_prefix(b"flush_all\r\n").expect("it begins so");
     for round in 0..500 {
         let mut client = server.connect_memcached();
-        let mut bytes = pipeline.to_vec();
-        if round % 3 == 0 {
-            bytes = (0..random.below(2_000)).map(|_| random.bits() as u8).collect();
-        } else {
-            for _ in 0..=random.below(5) {
-                let at = random.below(bytes.len() as u64) as usize;
-                bytes[at] = random.bits() as u8;
-            }
-        }
-        match client.connection().send(&bytes) {
-            Ok(()) => {}
-            Err(error) => assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)),
-        }
+        client.connection().send_unless_closed(&random.spoiled(pipeline));
         drop(client);
         assert_eq!(witness.command("mn"), "MN", "round {round}");
     }
