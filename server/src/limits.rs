@@ -122,6 +122,9 @@ pub(crate) const HTTP_BATCH_KEY_COUNT_MAX: usize = 1_000;
 /// Longest body of a batch at the HTTP door, in bytes.
 pub(crate) const HTTP_BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
+/// Most bytes of entries, as JSON, with which a batch at the HTTP door is answered.
+pub(crate) const HTTP_BATCH_RESPONSE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Longest body at the HTTP door with a method that has no use for one, in bytes.
 pub(crate) const HTTP_OTHER_BODY_BYTES_MAX: u64 = 64 * 1024;
 

@@ -9,6 +9,7 @@
 //! | `LOADING`, `MISCONF` | `SERVER_ERROR <sentence>` | 503 with `Retry-After` |
 //! | `NOAUTH` | `CLIENT_ERROR unauthenticated` | 401 |
 //! | `WRONGTYPE` | `SERVER_ERROR <sentence>` | 409 |
+//! | `TOOLONG` (a response of the HTTP door) | | 400 |
 //! | any other | `SERVER_ERROR <sentence>` | 500 |
 
 use locksley_wire::http::Manner;
@@ -83,6 +84,7 @@ pub(super) fn status_and_sentence(failure: &Failure) -> (u16, &str) {
         "OOM" => (503, "the memory limit is reached, and nothing may be evicted"),
         "LOADING" => (503, "the data is being loaded"),
         "MISCONF" => (503, failure.sentence()),
+        "TOOLONG" => (400, failure.sentence()),
         "NOAUTH" => (401, failure.sentence()),
         "WRONGTYPE" => (409, "the entry is of a type that this door does not serve"),
         _ => (500, failure.sentence()),

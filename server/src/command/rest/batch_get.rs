@@ -10,8 +10,10 @@ use super::reply::{JSON_VALUE, begin};
 use super::{json, part};
 use crate::command::batch::for_each_key;
 use crate::command::context::Context;
+use crate::command::failure::Failure;
 use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, Run};
 use crate::command::string_value::string_value;
+use crate::limits::HTTP_BATCH_RESPONSE_BYTES_MAX;
 
 pub(super) static BATCH_GET: Command = Command {
     name: "batch-get",
@@ -33,8 +35,10 @@ const KEY_FRAME_BYTES: usize = 8;
 fn batch_get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let (now, touch) = (context.now(), context.caller.touch);
     let out = reply.buffer();
+    let start = out.len();
     part::begin(out);
     for_each_key(context, &args[1..], |shard, key| {
+        check_length(out.len() - start)?;
         part::push(out, |out| {
             if let Some(entry) = shard.get(key, now, touch) {
                 out.push(b'{');
@@ -44,6 +48,18 @@ fn batch_get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
             Ok(())
         })
     })
+}
+
+/// Ends a response before it takes more memory than one may.
+fn check_length(bytes: usize) -> Outcome {
+    if bytes <= HTTP_BATCH_RESPONSE_BYTES_MAX { Ok(()) } else { Err(too_long()) }
+}
+
+#[cold]
+fn too_long() -> Failure {
+    Failure::new(format_args!(
+        "TOOLONG the values of this batch have more than {HTTP_BATCH_RESPONSE_BYTES_MAX} bytes in JSON: ask for fewer keys"
+    ))
 }
 
 fn join(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
@@ -56,6 +72,7 @@ fn join(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
     }
     let lengths = keys.iter().zip(&entries).map(|(key, entry)| key.len() + entry.len() + KEY_FRAME_BYTES);
     let likely_bytes = lengths.sum();
+    check_length(likely_bytes)?;
     let response = begin(reply.buffer(), input.dialect.http(), input.config, 200);
     response.lines(JSON_VALUE).body_with(likely_bytes, |out| {
         let pairs = keys.iter().zip(&entries);
@@ -85,7 +102,22 @@ pub(super) fn separate(index: usize, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::rest::testing::check;
+    use crate::command::rest::testing::{Rig, check};
+
+    #[test]
+    fn more_than_a_response_may_have_is_refused() {
+        for shard_count in [1, 3] {
+            let mut rig = Rig::new(shard_count);
+            for number in 0..70 {
+                rig.reply(&format!("PUT /cache/k{number} |{}", "v".repeat(1024 * 1024)));
+            }
+            let names: Vec<String> = (0..70).map(|number| format!("\"k{number}\"")).collect();
+            let batch = |count: usize| format!("POST /cache/batch |{{\"get\":[{}]}}", names[..count].join(","));
+            let refused = rig.reply(&batch(70));
+            assert!(refused.starts_with("400 {\"error\":\"the values of this batch have more than 67108864 bytes"));
+            assert!(rig.reply(&batch(60)).starts_with("200 "));
+        }
+    }
 
     #[test]
     fn found_and_missing_are_apart_in_order() {

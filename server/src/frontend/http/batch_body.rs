@@ -245,6 +245,10 @@ mod tests {
                 "0 put a=\\xff\\x00 4294967295 7 Some(0)",
             ),
             (r#"{"put":[{"key":"a","value":"","ttl_seconds":7.0,"flags":1e3}],"db":1.0}"#, "1 put a= 1000 7 None"),
+            (
+                r#"{"put":[{"key":"a","value":"","if_version":2005620158769777.0}]}"#,
+                "0 put a= 0 0 Some(2005620158769777)",
+            ),
             (r#"{"put":[{"key":"a","value":"\"\\"},{"key":"a","value":""}]}"#, "0 put a=\\\"\\\\ 0 0 None a= 0 0 None"),
         ];
         for (body, expected) in cases {

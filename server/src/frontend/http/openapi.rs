@@ -25,8 +25,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::limits::{
-        HTTP_BATCH_BYTES_MAX, HTTP_BATCH_KEY_COUNT_MAX, HTTP_KEY_BYTES_MAX, HTTP_OTHER_BODY_BYTES_MAX,
-        HTTP_STRANGER_BODY_BYTES_MAX, HTTP_TTL_SECONDS_MAX,
+        HTTP_BATCH_BYTES_MAX, HTTP_BATCH_KEY_COUNT_MAX, HTTP_BATCH_RESPONSE_BYTES_MAX, HTTP_KEY_BYTES_MAX,
+        HTTP_OTHER_BODY_BYTES_MAX, HTTP_STRANGER_BODY_BYTES_MAX, HTTP_TTL_SECONDS_MAX,
     };
 
     fn parsed() -> Value {
@@ -94,6 +94,7 @@ mod tests {
         };
         let batch = &document["paths"]["/cache/batch"]["post"]["description"];
         says(batch, HTTP_BATCH_BYTES_MAX);
+        says(batch, HTTP_BATCH_RESPONSE_BYTES_MAX as u64);
         says(batch, HTTP_BATCH_KEY_COUNT_MAX as u64);
         says(&put["description"], config.http_max_value);
         let responses = &document["components"]["responses"];
