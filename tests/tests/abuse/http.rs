@@ -232,7 +232,7 @@ fn a_client_that_reads_no_responses_holds_little_memory_and_nobody_up() {
     let mut server = start(&[]);
     let health = Health::of(&server);
     let mut witness = server.connect_http();
-    assert_eq!(witness.put("/cache/key", &vec![b'x'; 1_000_000]).status / 100, 2);
+    assert_eq!(witness.put("/cache/key", &vec![b'x'; 500_000]).status / 100, 2);
     let before = resident_bytes(server.pid());
     let get = request(witness.host(), "GET", "/cache/key", &[("Accept", "application/octet-stream")], b"");
     let mut lazy = server.connect_http();
@@ -246,7 +246,7 @@ fn a_client_that_reads_no_responses_holds_little_memory_and_nobody_up() {
     if !is_closed {
         for number in 0..sent / get.len() {
             match lazy.try_response_to("GET") {
-                Ok(response) => assert_eq!(response.body.len(), 1_000_000, "response {number}"),
+                Ok(response) => assert_eq!(response.body.len(), 500_000, "response {number}"),
                 Err(Missing::Closed(_)) => break,
                 Err(missing) => panic!("response {number}: {missing}"),
             }
