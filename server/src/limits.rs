@@ -110,6 +110,9 @@ pub(crate) const LOCK_PATIENCE_SECONDS: u64 = 5;
 /// Milliseconds after which a delayed flush for which the log had no room is tried again.
 pub(crate) const FLUSH_RETRY_MS: u64 = 100;
 
+/// Most bytes with which a retrieval of several keys at the memcached door is answered.
+pub(crate) const MEMCACHED_REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Longest key at the HTTP door, in bytes: that of memcached, so that each door can name what another wrote.
 pub(crate) const HTTP_KEY_BYTES_MAX: usize = 250;
 

@@ -52,6 +52,7 @@ impl<'b> Batch<'b> {
                 let Meant { call, args, manner } = match request {
                     Ok(line) if access == Access::Full => batch.mean(table, &line),
                     Ok(line) => batch.mean_password(table, &line),
+                    Err(malformed) if access == Access::Password && !malformed.closes() => answer(UNAUTHENTICATED),
                     Err(malformed) => refused(malformed),
                 };
                 Piece::Request { request: Request { call, args, start, owner: None, manner }, consumed }

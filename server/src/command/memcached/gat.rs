@@ -8,7 +8,7 @@ use locksley_wire::memcached::reply;
 use locksley_wire::resp::Reply;
 
 use super::exptime;
-use super::get::{Shows, in_key_order, write_block};
+use super::get::{Shows, check_length, in_key_order, write_block};
 use super::touch::touch;
 use crate::command::context::Context;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
@@ -45,8 +45,10 @@ fn gat(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     let shows = Shows::of(args[0]);
     let expiry = exptime::expiry(exptime::decode(args[1]), context.now());
     let out = reply.buffer();
+    let start = out.len();
     for key in &args[2..] {
         touch_and_read(context, key, expiry, shows, out)?;
+        check_length(out.len() - start)?;
     }
     out.extend_from_slice(reply::END);
     Ok(())

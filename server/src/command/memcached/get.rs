@@ -11,8 +11,10 @@ use locksley_wire::resp::Reply;
 use super::parts::check_parts;
 use crate::command::batch::for_each_key;
 use crate::command::context::Context;
+use crate::command::failure::Failure;
 use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, Run};
 use crate::command::string_value::string_value;
+use crate::limits::MEMCACHED_REPLY_BYTES_MAX;
 
 pub(super) static GET: Command = Command {
     name: "get",
@@ -67,6 +69,18 @@ pub(super) fn write_block(entry: &Entry<'_>, key: &[u8], shows: Shows, out: &mut
     Ok(())
 }
 
+/// Refuses a reply that has grown too long: a line may name one long value many times.
+///
+/// # Errors
+/// In memcached's words for a reply that it has no memory for.
+pub(super) fn check_length(bytes: usize) -> Outcome {
+    if bytes > MEMCACHED_REPLY_BYTES_MAX {
+        Err(Failure::fixed("ERR out of memory writing get response"))
+    } else {
+        Ok(())
+    }
+}
+
 fn get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let shows = Shows::of(args[0]);
     let key = context.key(args[1]);
@@ -83,8 +97,12 @@ fn get_many(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     let shows = Shows::of(args[0]);
     let (now, touch) = (context.now(), context.caller.touch);
     let out = reply.buffer();
+    let start = out.len();
     for_each_key(context, &args[1..], |shard, key| match shard.get(key, now, touch) {
-        Some(entry) => write_block(&entry, key.bytes, shows, out),
+        Some(entry) => {
+            write_block(&entry, key.bytes, shows, out)?;
+            check_length(out.len() - start)
+        }
         None => Ok(()),
     })?;
     out.extend_from_slice(reply::END);
@@ -94,6 +112,7 @@ fn get_many(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
 /// The blocks of several shards in the order of the keys, and one end.
 pub(super) fn in_key_order(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
     check_parts(input.parts, |bytes| bytes.ends_with(reply::END))?;
+    check_length(input.parts.iter().map(|part| part.bytes.len()).sum())?;
     let key_count: usize = input.parts.iter().map(|part| part.key_positions.len()).sum();
     let keys = &input.args[input.args.len() - key_count..];
     let mut parts: Vec<(&[u8], &[u32])> = input.parts.iter().map(|part| (part.bytes, part.key_positions)).collect();
@@ -125,7 +144,7 @@ fn block_bytes(bytes: &[u8], key: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::memcached::testing::check;
+    use crate::command::memcached::testing::{Rig, check};
 
     #[test]
     fn a_value_comes_with_its_flags() {
@@ -152,6 +171,19 @@ mod tests {
             ("get none nothing nowhere", "END"),
             ("get aa a b aa", "VALUE aa 0 9|VALUE a 1|VALUE a 1 1|1|VALUE b 2 3|two|VALUE aa 0 9|VALUE a 1|END"),
         ]);
+    }
+
+    #[test]
+    fn a_reply_has_a_bound() {
+        for shard_count in [1, 3] {
+            let mut rig = Rig::new(shard_count);
+            let value = "x".repeat(1_000_000);
+            assert_eq!(rig.reply(&format!("set k 0 0 1000000|{value}")), "STORED");
+            let reply = rig.reply(&format!("get {}", "k ".repeat(68)));
+            assert_eq!(reply, "SERVER_ERROR out of memory writing get response");
+            let reply = rig.reply(&format!("get l {}", "k ".repeat(66)));
+            assert!(reply.ends_with("|END"), "that many are few enough");
+        }
     }
 
     #[test]

@@ -96,9 +96,11 @@ mod tests {
     fn sections_are_chosen_by_name() {
         let mut rig = Rig::new(3);
         let has = |text: &str, title: &str| text.contains(&format!("# {title}\r\n"));
+        let titles =
+            |text: &str| text.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
         let default = text(&mut rig, "INFO");
         assert!(has(&default, "Server") && has(&default, "Keyspace") && !has(&default, "Commandstats"));
-        assert_eq!(default.len(), text(&mut rig, "INFO default").len());
+        assert_eq!(titles(&default), titles(&text(&mut rig, "INFO default")));
         let all = text(&mut rig, "INFO all");
         assert!(has(&all, "Commandstats") && has(&all, "Latencystats") && has(&all, "Shards"));
         let two = text(&mut rig, "INFO cpu SERVER");
