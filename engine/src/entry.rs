@@ -106,17 +106,46 @@ pub enum Encoding {
     Spliced,
 }
 
+/// The type of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A byte string or an integer.
+    String,
+    /// A lock: its value is the fencing token of its holder.
+    Lock,
+}
+
+/// What a key holds, for readers that see more than live values.
+#[derive(Clone, Copy, Debug)]
+pub enum Look<'a> {
+    /// Nothing.
+    Missing,
+    /// A note that there is nothing to be cached.
+    Absent {
+        /// When the note ends.
+        expiry: Millis,
+    },
+    /// A value whose time is over and whose grace is not; its `expiry` is when it ended.
+    Over(Entry<'a>),
+    /// A live entry.
+    Live(Entry<'a>),
+}
+
 /// A view of one live entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     /// The key's bytes.
     pub key: &'a [u8],
+    /// Its type.
+    pub kind: Kind,
     /// The value.
     pub value: Value<'a>,
     /// How the value is kept.
     pub encoding: Encoding,
     /// When the entry expires, if it does.
     pub expiry: Option<Millis>,
+    /// How long the value took to make, in milliseconds; 0 if nobody said.
+    pub cost_ms: u32,
     /// The memcached client flags, 0 unless set.
     pub client_flags: u32,
     /// The entry's version: grows with each change of the entry, unique within the shard.

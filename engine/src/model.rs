@@ -571,6 +571,7 @@ impl Model {
                 None
             }
             Err(Refusal::LogFull) => unreachable!("no log is kept"),
+            Err(Refusal::TtlRequired | Refusal::TooManyPrefixes { .. }) => unreachable!("there is no such rule"),
             Err(Refusal::KeyTooLong { bytes }) => {
                 assert!(bytes == name.len() && bytes > KEY_BYTES_MAX);
                 None
@@ -672,7 +673,8 @@ fn changed_expiry(change: ExpiryChange, before: Option<u64>) -> Option<u64> {
     match change {
         ExpiryChange::Keep => before,
         ExpiryChange::Clear => None,
-        ExpiryChange::At(at) => Some(at.0),
+        ExpiryChange::At(at) | ExpiryChange::Exactly(at) => Some(at.0),
+        ExpiryChange::Graced { .. } => todo!(),
     }
 }
 

@@ -52,6 +52,31 @@ pub enum Op<'a> {
         /// The new one.
         expiry: Option<Millis>,
     },
+    /// Note until `expiry` that there is nothing to be cached under `key`, whatever it held before; readers of values see
+    /// no entry.
+    PutAbsent {
+        /// What is absent.
+        key: Key<'a>,
+        /// When the note ends.
+        expiry: Millis,
+    },
+    /// Make `key` hold a lock, whatever it held before; the shard's fence is `token` at least from then on.
+    Lock {
+        /// The lock's name.
+        key: Key<'a>,
+        /// The fencing token of its holder.
+        token: u64,
+        /// When the lock ends.
+        expiry: Millis,
+    },
+    /// Remove every entry of a database whose key begins with `prefix`: no reader sees one from then on, and their memory
+    /// comes back by and by.
+    DeletePrefix {
+        /// In which database.
+        db: Db,
+        /// What the keys begin with.
+        prefix: &'a [u8],
+    },
     /// Remove every entry of one database, or of all.
     Flush {
         /// Which database; `None` means all.
@@ -73,8 +98,22 @@ pub enum ExpiryChange {
     Keep,
     /// The entry has none.
     Clear,
-    /// The entry expires at this instant.
+    /// The entry expires at this instant, as far as the [`TtlPolicy`](crate::TtlPolicy) lets it.
     At(Millis),
+    /// The entry expires at this instant, whatever the policy says.
+    Exactly(Millis),
+    /// As [`ExpiryChange::At`] with `until`; the value is kept for a grace behind that, in which only [`Shard::look`]
+    /// shows it. In a [`Op::Put`] only.
+    ///
+    /// [`Shard::look`]: crate::Shard::look
+    Graced {
+        /// When the value ends.
+        until: Millis,
+        /// For how long it is kept then, in milliseconds.
+        grace_ms: u32,
+        /// How long it took to make, in milliseconds.
+        cost_ms: u32,
+    },
 }
 
 /// What a [`Op::Put`] does to the entry's client flags.
@@ -105,6 +144,13 @@ pub enum Refusal {
     },
     /// The log has no room for the change: the disk is full.
     LogFull,
+    /// The value is to have a time to live and has none.
+    TtlRequired,
+    /// As many prefixes as there may be are being deleted.
+    TooManyPrefixes {
+        /// How many.
+        count: usize,
+    },
     /// The key is longer than [`KEY_BYTES_MAX`](crate::limits::KEY_BYTES_MAX).
     KeyTooLong {
         /// Its length.

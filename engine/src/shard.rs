@@ -34,7 +34,7 @@ mod snapshot;
 use rapidhash::v3::RapidSecrets;
 
 use crate::cell::Cell;
-use crate::entry::{self, Entry, HEADER_BYTES, Record, Uses};
+use crate::entry::{self, Entry, HEADER_BYTES, Kind, Look, Record, Uses};
 use crate::evict::{EvictOptions, Evictor};
 use crate::expiry::Wheel;
 use crate::key::{Db, Key};
@@ -42,9 +42,12 @@ use crate::limits;
 use crate::lsn::Lsn;
 use crate::op::{Applied, Op, Refusal};
 use crate::policy::Policy;
+use crate::prefixes::PendingPrefix;
 use crate::slab::{Slab, SlabOptions};
 use crate::stats::{MemoryUse, ShardStats};
 use crate::time::Millis;
+use crate::ttl::TtlPolicy;
+use crate::watch::{Touched, Watch};
 pub(crate) use contents::scale;
 use contents::{Cause, Contents, prefix};
 use databases::Databases;
@@ -68,6 +71,8 @@ pub struct ShardOptions {
     pub lfu_log_factor: u32,
     /// LFU: minutes after which an unused counter loses one.
     pub lfu_decay_minutes: u32,
+    /// What is made of times to live.
+    pub ttl: TtlPolicy,
     /// Logical databases, 1 to 16.
     pub database_count: u8,
     /// Seed of the key hash and of every choice the shard makes.
@@ -82,6 +87,7 @@ impl Default for ShardOptions {
             sample_count: 5,
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
+            ttl: TtlPolicy::default(),
             database_count: limits::DATABASE_COUNT_MAX as u8,
             seed: 0,
         }
@@ -124,6 +130,7 @@ pub struct Shard {
     contents: Contents,
     evictor: Evictor,
     outside_bytes: u64,
+    watch: Watch,
     /// Cells moved by the evacuation under way: kept to be used again.
     moved: Vec<Cell>,
 }
@@ -149,7 +156,7 @@ impl Shard {
             walk: None,
         };
         let evictor = Evictor::new(evict_options(&options));
-        Ok(Shard { options, contents, evictor, outside_bytes: 0, moved: Vec::new() })
+        Ok(Shard { options, contents, evictor, outside_bytes: 0, watch: Watch::default(), moved: Vec::new() })
     }
 
     /// Names an entry: hashes `bytes` once for all later calls.
@@ -192,6 +199,44 @@ impl Shard {
         self.live_view(found.cell, now)
     }
 
+    /// All that `key` holds at `now`, notes that there is nothing and values in their grace included; a live entry counts
+    /// as a hit and is renewed as [`Shard::get`] does it, everything else counts as a miss.
+    pub fn look(&mut self, key: Key<'_>, now: Millis, touch: Touch) -> Look<'_> {
+        self.get(key, now, touch).map_or(Look::Missing, Look::Live)
+    }
+
+    /// The fencing token of the next lock: higher than any before, and at least the time in microseconds.
+    pub fn next_fence(&self, now: Millis) -> u64 {
+        todo!("{now:?}")
+    }
+
+    /// Watches `key` until it is touched: by any change of its value that somebody asks for, its removal or the flush of
+    /// its database included, whether it exists or not. Changes of its expiry, expiry itself and eviction are none.
+    pub fn watch(&mut self, key: Key<'_>) {
+        self.watch.insert(key);
+    }
+
+    /// Watches `key` no more, and forgets that it was touched.
+    pub fn unwatch(&mut self, key: Key<'_>) {
+        self.watch.remove(key);
+    }
+
+    /// Whether watched keys were touched since [`Shard::take_touched`].
+    #[inline]
+    pub fn has_touched(&self) -> bool {
+        self.watch.has_touched()
+    }
+
+    /// The watched keys that were touched since the last call, in order; they are watched no more.
+    pub fn take_touched(&mut self) -> Vec<Touched> {
+        self.watch.take()
+    }
+
+    /// The deletions by prefix that are under way.
+    pub fn prefixes(&self) -> impl Iterator<Item = PendingPrefix<'_>> {
+        std::iter::empty()
+    }
+
     /// Makes sure that `bytes` more can be written at `now`, evicting by policy if need be, so that several ops
     /// can follow of which none is refused for lack of memory.
     ///
@@ -214,6 +259,9 @@ impl Shard {
             Op::Delete { key } => self.delete(key, now),
             Op::SetExpiry { key, expiry } => self.set_expiry(key, expiry, now),
             Op::Invalidate { key, expiry } => self.invalidate(key, expiry, now),
+            Op::PutAbsent { key, expiry } => todo!("{key:?} {expiry:?}"),
+            Op::Lock { key, token, expiry } => todo!("{key:?} {token} {expiry:?}"),
+            Op::DeletePrefix { db, prefix } => todo!("{db:?} {prefix:?}"),
             Op::Flush { db } => self.flush(db),
             Op::Swap { first, second } => self.swap(first, second),
         };
@@ -356,9 +404,11 @@ impl Shard {
     fn view<'a>(&self, record: &Record<'a>, uses: Uses, cell_bytes: usize, now: Millis) -> Entry<'a> {
         Entry {
             key: record.key(),
+            kind: Kind::String,
             value: record.value(),
             encoding: record.header.encoding(),
             expiry: record.expiry(),
+            cost_ms: 0,
             client_flags: record.client_flags(),
             version: record.header.version(),
             is_stale: record.header.is_stale(),

@@ -7,6 +7,8 @@ pub struct ShardStats {
     pub hits: u64,
     /// Counted reads that found nothing.
     pub misses: u64,
+    /// Counted reads that found a note that there is nothing; they are misses too.
+    pub negative_hits: u64,
     /// Entries removed because memory was needed.
     pub evicted: u64,
     /// Entries removed because their time was over.

@@ -101,6 +101,9 @@ pub(crate) const WALK_IDLE_MICROS: u64 = 500;
 /// Milliseconds without requests from which on nobody is served.
 pub(crate) const WALK_QUIET_MS: u64 = 10;
 
+/// Most requests of a shard that wait for a key.
+pub(crate) const WAITER_COUNT_MAX: usize = 65_536;
+
 /// Niceness of the thread that writes snapshots.
 pub(crate) const SNAPSHOT_KEEPER_NICENESS: i32 = 5;
 

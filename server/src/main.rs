@@ -6,6 +6,7 @@ mod command;
 mod config;
 mod frontend;
 mod inspect;
+mod leases;
 mod limits;
 mod observe;
 mod pause;
@@ -15,6 +16,7 @@ mod router;
 mod thread;
 mod turn;
 mod version;
+mod waiters;
 mod wins;
 
 use std::process::ExitCode;

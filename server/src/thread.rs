@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use locksley_engine::{Millis, Refusal, Shard, ShardOptions};
+use locksley_engine::{Db, Millis, Refusal, Shard, ShardOptions};
 
 use crate::client::{Client, ClientId, ClientSlot, Clients};
 use crate::command::context::Caller;
@@ -18,6 +18,7 @@ use crate::command::failure::Failure;
 use crate::command::row::{Command, Flags};
 use crate::command::table::table;
 use crate::config::Config;
+use crate::leases::Leases;
 use crate::limits::TIMED_TOGETHER_NANOS_MIN;
 use crate::observe::Counters;
 use crate::observe::clock::Nanos;
@@ -26,6 +27,7 @@ use crate::observe::monitor::without_secrets;
 use crate::observe::slow_log::{self, SlowEntry, SlowLog};
 use crate::pause::Pause;
 use crate::persist::{Local, Persist};
+use crate::waiters::Waiters;
 use crate::wins::Wins;
 
 /// A data thread and the shard it owns: 0 to the number of shards less one.
@@ -52,6 +54,10 @@ pub(crate) struct Thread {
     pub shard: Shard,
     /// Who was told to make values of the shard anew.
     pub wins: Wins,
+    /// The same by key.
+    pub leases: Leases,
+    /// Requests that wait for keys of the shard.
+    pub waiters: Waiters,
     /// Its part of durability.
     pub persist: Local,
     /// Bytes of the log that are set aside for changes that were decided on, or are about to be.
@@ -211,6 +217,8 @@ impl Thread {
             id,
             shard: Shard::new(options)?,
             wins: Wins::default(),
+            leases: Leases::default(),
+            waiters: Waiters::default(),
             persist: Local::new(id.0, Arc::clone(&shared.persist)),
             log_reserved_bytes: 0,
             is_loading: false,
@@ -311,6 +319,30 @@ impl Thread {
             return Failure::LOG_FULL;
         }
         Failure::new(format_args!("MISCONF Errors writing to the AOF file: {reason}"))
+    }
+
+    /// Ends the leases of watched keys that somebody changed, and wakes who waits for them.
+    #[inline]
+    pub(crate) fn settle_touched(&mut self) {
+        if self.shard.has_touched() {
+            self.take_touched();
+        }
+    }
+
+    #[cold]
+    fn take_touched(&mut self) {
+        for touched in self.shard.take_touched() {
+            self.leases.revoke(touched.db, &touched.key);
+            self.waiters.wake(touched.db, &touched.key);
+        }
+    }
+
+    /// Watches a key no more, unless there is a lease of it or somebody waits for it.
+    pub(crate) fn unwatch_unused(&mut self, db: Db, key: &[u8]) {
+        if !self.leases.has(db, key) && !self.waiters.has(db, key) {
+            let key = self.shard.key(db, key);
+            self.shard.unwatch(key);
+        }
     }
 
     /// Carries out changes for which room was set aside, whatever the memory limit has become since.

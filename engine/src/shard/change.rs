@@ -457,7 +457,8 @@ fn changed_expiry(change: ExpiryChange, kept: u64) -> u64 {
         ExpiryChange::Keep => kept,
         ExpiryChange::Clear => NEVER,
         // The last instant there is stands for none.
-        ExpiryChange::At(at) => at.0.min(NEVER - 1),
+        ExpiryChange::At(at) | ExpiryChange::Exactly(at) => at.0.min(NEVER - 1),
+        ExpiryChange::Graced { .. } => todo!(),
     }
 }
 

@@ -20,11 +20,12 @@ capitals stands for itself. *Since* is the version of Redis that brought the com
 ";
 
 /// The groups in the order of the manual, with their titles.
-const GROUPS: [(Group, &str); 6] = [
+const GROUPS: [(Group, &str); 7] = [
     (Group::Connection, "Connection"),
     (Group::Generic, "Keys"),
     (Group::String, "Strings"),
     (Group::Bitmap, "Bits"),
+    (Group::Cache, "Caching"),
     (Group::Server, "Server"),
     (Group::Cluster, "Cluster"),
 ];

@@ -10,6 +10,7 @@ use super::context::{Caller, Context};
 use super::dialect::write_failure;
 use super::effect::{Effect, apply_all, log_bytes};
 use super::failure::Failure;
+use super::park::{Attempt, Parking};
 use super::row::{
     Args, DecideInput, FAILED_PART, Flags, Join, JoinInput, Outcome, PlanInput, PlanRead, ReplyPart, Run,
 };
@@ -28,8 +29,14 @@ pub(crate) fn execute(thread: &mut Thread, caller: Caller, entry: Entry, args: A
     if let Err(failure) = outcome {
         fail(thread, caller, entry, &failure, start, reply);
     }
+    count(thread, caller, entry, args, reply.len() - start);
+}
+
+/// Counts a command that has run; several quick ones share a look at the clock.
+#[inline]
+fn count(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply_bytes: usize) {
     let is_quick = entry.is_quick()
-        && reply.len() - start <= QUICK_BYTES_MAX
+        && reply_bytes <= QUICK_BYTES_MAX
         && args.last().is_none_or(|last| last.len() <= QUICK_BYTES_MAX);
     if !is_quick || !thread.counters.defer(entry.index()) {
         finish(thread, caller, entry, args);
@@ -104,6 +111,32 @@ pub(crate) fn begin_wait(
     None
 }
 
+/// Runs a command that may have to wait for its key, which this thread owns. It is counted once it replied.
+#[inline]
+pub(crate) fn execute_parkable(
+    thread: &mut Thread,
+    caller: Caller,
+    entry: Entry,
+    args: Args<'_>,
+    attempt: Attempt,
+    reply: &mut Reply<'_>,
+) -> Option<Parking> {
+    let Run::Park { run, .. } = entry.row.run else { unreachable!("called for commands that may wait for a key") };
+    let start = reply.len();
+    thread.settle_others(entry.index());
+    let outcome = admit(thread, entry, args).and_then(|()| run(&mut Context { thread, caller }, args, attempt, reply));
+    match outcome {
+        Ok(Some(parking)) => {
+            assert!(attempt != Attempt::Last && reply.len() == start, "a reply that waits is not begun, and may wait");
+            return Some(parking);
+        }
+        Ok(None) => {}
+        Err(failure) => fail(thread, caller, entry, &failure, start, reply),
+    }
+    count(thread, caller, entry, args, reply.len() - start);
+    None
+}
+
 /// Counts a command that was decided outside [`execute`], at home for several shards, and writes its failure if it
 /// failed.
 pub(crate) fn conclude(
@@ -138,8 +171,9 @@ fn finish(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>) {
     }
 }
 
+/// Whether a command may run at all, as far as memory, the data directory and the log are concerned.
 #[inline]
-fn run(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+fn admit(thread: &mut Thread, entry: Entry, args: Args<'_>) -> Outcome {
     if entry.row.flags.contains(Flags::DENYOOM) && thread.config.maxmemory != 0 {
         // Even a write that needs no memory of its own is refused while the store is over its limit.
         thread.shard.reserve(0, thread.now)?;
@@ -155,6 +189,12 @@ fn run(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply:
             return Err(Failure::SNAPSHOTS_FAIL);
         }
     }
+    Ok(())
+}
+
+#[inline]
+fn run(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    admit(thread, entry, args)?;
     let mut context = Context { thread, caller };
     match &entry.row.run {
         Run::Home(run) | Run::Owner(run) | Run::Chosen { run, .. } | Run::Split { run, .. } => {
@@ -162,6 +202,7 @@ fn run(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply:
         }
         Run::Every { part, .. } | Run::Spread { part, .. } => part(&mut context, args, reply),
         Run::Atomic { .. } => decide_here(&mut context, entry, args, reply),
+        Run::Park { .. } => unreachable!("these are run by `execute_parkable`"),
         Run::Wait(_) => unreachable!("these are begun by `begin_wait`"),
         Run::Container(_) => unreachable!("the table resolves containers to their subcommands"),
     }

@@ -29,6 +29,8 @@ impl Failure {
     /// The log has no room: the disk is full, as far as is known here.
     pub(crate) const LOG_FULL: Failure =
         Failure::fixed("MISCONF Errors writing to the AOF file: No space left on device");
+    /// A value without a time to live, where each has to have one.
+    pub(crate) const TTL_REQUIRED: Failure = Failure::fixed("ERR a value needs a time to live (require-ttl is on)");
     /// No snapshot can be written, and there is no log.
     pub(crate) const SNAPSHOTS_FAIL: Failure = Failure::fixed(
         "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
@@ -73,6 +75,10 @@ impl From<Refusal> for Failure {
         match refusal {
             Refusal::OutOfMemory { .. } => Failure::OUT_OF_MEMORY,
             Refusal::LogFull => Failure::LOG_FULL,
+            Refusal::TtlRequired => Failure::TTL_REQUIRED,
+            Refusal::TooManyPrefixes { count } => {
+                Failure::new(format_args!("ERR {count} prefixes are still being deleted; try again"))
+            }
             Refusal::KeyTooLong { bytes } => Failure::new(format_args!(
                 "ERR key is too long ({bytes} bytes, the limit is {})",
                 locksley_engine::limits::KEY_BYTES_MAX

@@ -6,6 +6,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod bits;
+pub(crate) mod cache;
 pub(crate) mod cluster;
 pub(crate) mod connection;
 pub(crate) mod context;
@@ -22,6 +23,7 @@ pub(crate) mod join;
 pub(crate) mod keys;
 pub(crate) mod memcached;
 pub(crate) mod number;
+pub(crate) mod park;
 pub(crate) mod rest;
 pub(crate) mod row;
 pub(crate) mod server;

@@ -12,6 +12,7 @@ use super::context::Context;
 use super::dialect::Dialect;
 use super::effect::Effects;
 use super::failure::Failure;
+use super::park::ParkHandler;
 use super::wait::WaitHandler;
 use crate::config::Config;
 
@@ -136,6 +137,13 @@ pub(crate) enum Run {
     Home(Handler),
     /// On the shard that owns its one key.
     Owner(Handler),
+    /// On the shard that owns its one key; its reply may have to wait until the key changes.
+    Park {
+        /// Replies, or says until when it waits.
+        run: ParkHandler,
+        /// Whether a request with these arguments may have to wait: its client's later requests wait with it.
+        may_wait: fn(Args<'_>) -> bool,
+    },
     /// On the shard that `choose` names.
     Chosen {
         /// Names the shard from the arguments and the number of shards.
@@ -228,6 +236,8 @@ pub(crate) struct DecideInput<'a, 'r> {
 pub(crate) enum Group {
     /// Bitmaps (in strings).
     Bitmap,
+    /// What application caches need.
+    Cache,
     /// The cluster face.
     Cluster,
     /// Connections.
@@ -249,6 +259,7 @@ impl Group {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Group::Bitmap => "bitmap",
+            Group::Cache => "cache",
             Group::Cluster => "cluster",
             Group::Connection => "connection",
             Group::Generic => "generic",

@@ -6,11 +6,18 @@
 use std::sync::OnceLock;
 
 use super::row::{Command, Run};
-use super::{bits, cluster, connection, keys, memcached, rest, server, strings};
+use super::{bits, cache, cluster, connection, keys, memcached, rest, server, strings};
 
 /// Every group's list; a new group is one line here, a new command one line in its group's list.
-static GROUPS: &[&[&Command]] =
-    &[bits::COMMANDS, cluster::COMMANDS, connection::COMMANDS, keys::COMMANDS, server::COMMANDS, strings::COMMANDS];
+static GROUPS: &[&[&Command]] = &[
+    bits::COMMANDS,
+    cache::COMMANDS,
+    cluster::COMMANDS,
+    connection::COMMANDS,
+    keys::COMMANDS,
+    server::COMMANDS,
+    strings::COMMANDS,
+];
 
 /// The commands of the other doors, which no name of RESP finds.
 static DOORS: [(&str, &[&Command]); 2] = [("memcached", memcached::COMMANDS), ("rest", rest::COMMANDS)];
@@ -128,7 +135,7 @@ impl Table {
     }
 
     fn add(&mut self, row: &'static Command, container: Option<&'static Command>, label: &'static str) {
-        let is_quick = matches!(row.run, Run::Owner(_)) && row.complexity == "O(1)";
+        let is_quick = matches!(row.run, Run::Owner(_) | Run::Park { .. }) && row.complexity == "O(1)";
         self.entries.push(Entry { row, container, label, index: self.entries.len() as u16, is_quick });
     }
 

@@ -25,8 +25,9 @@ use locksley_wire::resp::{Protocol, Reply};
 use super::context::{Caller, Context};
 use super::dialect::Dialect;
 use super::effect::apply_all;
-use super::execute::{self, execute, execute_part};
+use super::execute::{self, execute, execute_parkable, execute_part};
 use super::failure::Failure;
+use super::park::Attempt;
 use super::row::{DecideInput, Join, Keys, PlanInput, PlanRead, ReplyPart, Run};
 use super::table::{Entry, Lookup, table};
 use super::wait::Over;
@@ -119,6 +120,7 @@ impl Rig {
         match &entry.row.run {
             Run::Home(_) => out = self.whole(0, entry, args),
             Run::Owner(_) => out = self.whole(owner(positions[0]), entry, args),
+            Run::Park { .. } => out = self.park(owner(positions[0]), entry, args),
             Run::Chosen { choose, .. } => match choose(args, self.threads.len() as u16) {
                 Ok(shard) => out = self.whole(usize::from(shard), entry, args),
                 Err(failure) => Reply::new(&mut out, protocol).error(failure.text()),
@@ -180,6 +182,18 @@ impl Rig {
         if let Some(wait) = wait {
             let over = wait.over(&thread.shared.persist, thread.now).unwrap_or(Over::Late);
             joined(&mut out, caller.protocol, |reply| (wait.then)(&mut Context { thread, caller }, args, over, reply));
+        }
+        out
+    }
+
+    /// Runs a command that may wait for its key; where it would wait, its time is over at once.
+    fn park(&mut self, shard: usize, entry: Entry, args: &[&[u8]]) -> Vec<u8> {
+        let (caller, mut out) = (self.caller(), Vec::new());
+        let thread = &mut self.threads[shard];
+        thread.settle_touched();
+        let mut reply = Reply::new(&mut out, caller.protocol);
+        if execute_parkable(thread, caller, entry, args, Attempt::First, &mut reply).is_some() {
+            execute_parkable(thread, caller, entry, args, Attempt::Last, &mut reply);
         }
         out
     }

@@ -28,7 +28,7 @@
 use std::borrow::Cow;
 
 use hashbrown::HashMap;
-use locksley_engine::{Db, Encoding, Entry as View, Millis, Value};
+use locksley_engine::{Db, Encoding, Entry as View, Kind, Millis, Value};
 
 use super::parcel::{HoleId, OwnedRequest};
 use crate::command::context::Caller;
@@ -117,6 +117,7 @@ impl Needs {
 pub(crate) struct EntryCopy {
     key: Box<[u8]>,
     value: OwnedValue,
+    kind: Kind,
     encoding: Encoding,
     expiry: Option<Millis>,
     client_flags: u32,
@@ -144,6 +145,7 @@ impl EntryCopy {
         };
         EntryCopy {
             key: Box::from(view.key),
+            kind: view.kind,
             value,
             encoding: view.encoding,
             expiry: view.expiry,
@@ -161,6 +163,8 @@ impl EntryCopy {
     pub(crate) fn view(&self) -> View<'_> {
         View {
             key: &self.key,
+            kind: self.kind,
+            cost_ms: 0,
             value: match &self.value {
                 OwnedValue::Bytes(bytes) => Value::Bytes(bytes),
                 OwnedValue::Integer(integer) => Value::Integer(*integer),

@@ -117,7 +117,7 @@ impl Desk {
                 Ok(shard) => self.hop(hand, shard, entry, args, sink),
                 Err(failure) => self.fail(hand, entry, args, failure, sink),
             },
-            Run::Owner(_) | Run::Split { .. } | Run::Atomic { .. } => {
+            Run::Owner(_) | Run::Park { .. } | Run::Split { .. } | Run::Atomic { .. } => {
                 let owners = owner.map_or_else(|| route::owners(entry.row, args, shard_count), Owners::One);
                 match owners {
                     Owners::None => self.run_here(hand, entry, args, sink),

@@ -56,7 +56,7 @@ impl Desk {
         for message in messages.iter().take(PREFETCH_COUNT_MAX) {
             let Message::Run(hop) = message else { continue };
             let entry = self.table.entries()[usize::from(hop.entry)];
-            if let (Run::Owner(_), Keys::Range { first, .. }) = (&entry.row.run, entry.row.keys)
+            if let (Run::Owner(_) | Run::Park { .. }, Keys::Range { first, .. }) = (&entry.row.run, entry.row.keys)
                 && let Some(key) = parcel.args(hop).nth(first)
             {
                 self.prefetch_key(hop.caller.db, key, &mut keys);
@@ -90,7 +90,7 @@ impl Desk {
 #[inline]
 fn only_key(entry: Entry, args: Args<'_>) -> Option<&[u8]> {
     match (&entry.row.run, entry.row.keys) {
-        (Run::Owner(_), Keys::Range { first, .. }) => args.get(first).copied(),
+        (Run::Owner(_) | Run::Park { .. }, Keys::Range { first, .. }) => args.get(first).copied(),
         _ => None,
     }
 }

@@ -40,14 +40,14 @@ pub(crate) enum Touched {
 /// When memory or the log has no room.
 ///
 /// # Panics
-/// When the expiry is to be kept.
+/// When the expiry is neither set nor cleared.
 pub(crate) fn touch(context: &mut Context<'_>, key: &[u8], expiry: ExpiryChange) -> Result<Touched, Failure> {
     let key = context.key(key);
     let now = context.now();
     let expiry = match expiry {
         ExpiryChange::Clear => None,
         ExpiryChange::At(at) => Some(at),
-        ExpiryChange::Keep => panic!("a touch changes the expiry"),
+        change => panic!("a touch sets the expiry or clears it: {change:?}"),
     };
     let old = if context.thread.wins.is_empty() {
         None
