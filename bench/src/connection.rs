@@ -137,7 +137,7 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Resp;
+    use crate::{dialect::Resp, options::ReadCommand};
 
     #[test]
     fn replies_in_pieces_are_whole_once_their_last_byte_is_there() {
@@ -154,7 +154,7 @@ mod tests {
                 let mut seen = Vec::new();
                 for (piece, arrived) in [(&input[..cut], cut), (&input[cut..], input.len())] {
                     connection
-                        .receive(&Resp, piece, mode, |_, answer| seen.push(answer.body.to_vec()))
+                        .receive(&Resp::new(ReadCommand::Get), piece, mode, |_, answer| seen.push(answer.body.to_vec()))
                         .expect("replies");
                     let whole = ends.iter().filter(|&&end| end <= arrived).count();
                     assert_eq!(seen.len(), whole, "cut at {cut}");
@@ -170,8 +170,8 @@ mod tests {
     #[test]
     fn a_reply_to_nothing_is_an_error() {
         let mut connection = Connection::new(0);
-        assert!(connection.receive(&Resp, b"+OK\r\n", Bodies::Skipped, |_, _| {}).is_err());
+        assert!(connection.receive(&Resp::new(ReadCommand::Get), b"+OK\r\n", Bodies::Skipped, |_, _| {}).is_err());
         connection.pending.push_back(Pending { due: Nanos(0), key_index: 0, kind: Kind::Read });
-        assert!(connection.receive(&Resp, b"+OK\r\n", Bodies::Skipped, |_, _| {}).is_err());
+        assert!(connection.receive(&Resp::new(ReadCommand::Get), b"+OK\r\n", Bodies::Skipped, |_, _| {}).is_err());
     }
 }

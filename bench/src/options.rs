@@ -33,6 +33,10 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) password: Option<String>,
 
+    /// How RESP reads: by GET, or by GETL, which makes a reader that misses the one who fetches the value.
+    #[arg(long, value_enum, default_value_t = ReadCommand::Get)]
+    pub(crate) read_command: ReadCommand,
+
     /// With http, read this path in place of keys, as of a file that any HTTP server has; makes --ratio 0:1.
     #[arg(long)]
     pub(crate) http_path: Option<String>,
@@ -160,6 +164,15 @@ impl ProtocolName {
             Self::Http => 8_379,
         }
     }
+}
+
+/// How RESP reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReadCommand {
+    /// `GET key`.
+    Get,
+    /// `GETL key 1000`; whoever is told to fetch the value lets it be.
+    Getl,
 }
 
 /// Ready sets of options.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     distribution::Distribution,
     keys::{KeyShape, Order},
-    options::{Options, Preset, ProtocolName, Ratio, TtlRange},
+    options::{Options, Preset, ProtocolName, Ratio, ReadCommand, TtlRange},
     values::{ValueSize, Values},
 };
 
@@ -118,6 +118,9 @@ fn check_protocol(options: &Options) -> Result<(), String> {
     if options.cluster && !is_resp {
         return Err("--cluster needs RESP (--protocol resp2 or resp3)".to_owned());
     }
+    if options.read_command == ReadCommand::Getl && !is_resp {
+        return Err("--read-command getl needs RESP (--protocol resp2 or resp3)".to_owned());
+    }
     let credentials = [&options.user, &options.password];
     if !is_resp && credentials.into_iter().flatten().any(|text| text.bytes().any(|byte| byte.is_ascii_control())) {
         return Err("--user and --password have no control characters, except with RESP".to_owned());
@@ -178,6 +181,7 @@ mod tests {
             (&["--check", "--value-size", "4"], "--check"),
             (&["--protocol", "memcached", "--cluster"], "--cluster"),
             (&["--protocol", "http", "--cluster"], "--cluster"),
+            (&["--protocol", "memcached", "--read-command", "getl"], "--read-command"),
             (&["--protocol", "http", "--user", "u", "--password", "p"], "--user"),
             (&["--http-path", "/f"], "--http-path"),
             (&["--protocol", "http", "--http-path", "f"], "--http-path"),

@@ -68,7 +68,7 @@ pub(crate) fn run(plan: &Plan) -> Result<ExitCode, String> {
         cpu::process_ns(pid).map_err(|error| format!("--server-pid {pid}: {error}"))?;
     }
     match plan.options.protocol {
-        ProtocolName::Resp2 | ProtocolName::Resp3 => run_with(&Resp, plan),
+        ProtocolName::Resp2 | ProtocolName::Resp3 => run_with(&Resp::new(plan.options.read_command), plan),
         ProtocolName::MemcachedText => run_with(&MemcachedText, plan),
         ProtocolName::MemcachedMeta => run_with(&MemcachedMeta, plan),
         ProtocolName::Http => {
