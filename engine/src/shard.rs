@@ -267,6 +267,8 @@ impl Shard {
         };
         if applied.is_err() {
             self.contents.journal.release();
+        } else if !self.watch.is_idle() {
+            self.watch.note(&{ op });
         }
         applied
     }
