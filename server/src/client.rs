@@ -77,6 +77,8 @@ pub(crate) struct Client {
     pub is_monitor: bool,
     /// It sent READONLY.
     pub is_readonly: bool,
+    /// Other shards may have given it leases, or have requests of it that wait.
+    pub is_known_elsewhere: bool,
     /// Its last command, `client|list` for a subcommand.
     pub last_command: &'static str,
     /// Unread bytes of requests that are kept for it.
@@ -130,6 +132,7 @@ impl Client {
             no_touch: false,
             is_monitor: false,
             is_readonly: false,
+            is_known_elsewhere: false,
             last_command: "NULL",
             input_bytes: 0,
             output_bytes: 0,

@@ -117,15 +117,6 @@ impl Waiters {
         Some(WaiterId(id))
     }
 
-    /// What a waiter waits for.
-    ///
-    /// # Panics
-    /// When it does not wait.
-    pub(crate) fn name(&self, id: WaiterId) -> (Db, &[u8]) {
-        let Name { db, key } = &self.queues.get(self.waiters.get(id.0).queue).name;
-        (*db, key)
-    }
-
     /// Something changed for the waiters of a key, if there are any.
     pub(crate) fn wake(&mut self, db: Db, key: &[u8]) {
         if let Some(queue) = self.queue_of(db, key) {

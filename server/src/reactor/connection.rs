@@ -106,6 +106,8 @@ pub(crate) struct Connection {
     pub state: State,
     /// Bytes of the send in flight.
     pub sending_bytes: usize,
+    /// The hole of a request that may wait for a key, by which the client is held.
+    pub awaited_hole: Option<u32>,
     /// Since when more than the soft limit of its replies is unread, as far as was looked.
     pub slow_since: Option<Millis>,
     /// Received bytes that are not parsed.

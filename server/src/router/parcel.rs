@@ -12,6 +12,7 @@
 use std::ops::Range;
 
 use super::atomic::{AtomicFinish, AtomicGrant, AtomicId, AtomicLock, Needs};
+use crate::client::ClientId;
 use crate::command::context::Caller;
 use crate::command::failure::Failure;
 use crate::command::row::Args;
@@ -91,6 +92,11 @@ pub(crate) enum Message {
     Finished {
         /// Of which command.
         id: AtomicId,
+    },
+    /// A client that had something to do with your leases or waiters is gone.
+    Gone {
+        /// Who.
+        client: ClientId,
     },
     /// A line for every monitor.
     Monitor(Range<usize>),

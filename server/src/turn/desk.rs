@@ -7,9 +7,10 @@
 use locksley_wire::resp::Reply;
 
 use super::hand::{Hand, Sink};
+use super::parking::Parked;
 use super::shutdown::Lull;
 use super::waits::Waiting;
-use crate::client::ClientSlot;
+use crate::client::{ClientId, ClientSlot};
 use crate::command::dialect::write_failure;
 use crate::command::failure::Failure;
 use crate::command::memcached::flush_all::flush_due;
@@ -27,6 +28,7 @@ use crate::router::locks::Locks;
 use crate::router::parcel::HoleId;
 use crate::router::post::Post;
 use crate::thread::{Order, Thread};
+use crate::waiters::WaiterId;
 
 /// What requests run on.
 #[expect(clippy::struct_excessive_bools, reason = "each notes one thing that the turn has to see to")]
@@ -67,6 +69,12 @@ pub(crate) struct Desk {
     pub reserved: hashbrown::HashMap<AtomicId, Needs>,
     /// Clients whose reply waits for something that takes long.
     pub waits: Vec<Waiting>,
+    /// Requests that wait for keys of our shard.
+    pub parked: hashbrown::HashMap<WaiterId, Parked>,
+    /// By whom.
+    pub parked_by_client: hashbrown::HashMap<ClientId, WaiterId>,
+    /// Clients that are held until a key changes, here or on another shard.
+    pub held_count: usize,
     /// Replies are held back in this turn until they are durable: by the policy, or because others are.
     pub is_holding: bool,
     /// Connections with replies that wait for the log.
@@ -116,6 +124,9 @@ impl Desk {
             is_released: false,
             reserved: hashbrown::HashMap::new(),
             waits: Vec::new(),
+            parked: hashbrown::HashMap::new(),
+            parked_by_client: hashbrown::HashMap::new(),
+            held_count: 0,
             is_holding: false,
             holding: Vec::new(),
             lull: None,
@@ -402,6 +413,7 @@ impl Desk {
         connection.held = Held::default();
         self.pool.give(std::mem::take(&mut connection.output));
         self.pool.give(std::mem::take(&mut connection.input));
+        self.tell_gone(slot);
         self.thread.remove_client(ClientSlot(slot));
         self.closing.push(slot);
     }

@@ -5,6 +5,7 @@ use locksley_wire::slot;
 
 use super::desk::Desk;
 use super::hand::{Hand, Sink};
+use super::parking::may_wait;
 use crate::client::Door;
 use crate::command::execute::{conclude, execute, execute_part, join};
 use crate::command::failure::Failure;
@@ -15,7 +16,7 @@ use crate::reactor::connection::State;
 use crate::router::atomic::Atomic;
 use crate::router::gather::{self, Gather, Part};
 use crate::router::locks::{Waiting, is_whole};
-use crate::router::parcel::{Message, OwnedRequest, Token};
+use crate::router::parcel::{HoleId, Message, OwnedRequest, Token};
 use crate::router::route::{self, Owners};
 
 /// The keys of a request live in different shards, and its client asked one of them.
@@ -44,6 +45,7 @@ impl Desk {
         match entry.row.run {
             Run::Every { join, .. } | Run::Spread { join, .. } => self.run_only_part(hand, entry, join, args, sink),
             Run::Wait(_) => self.run_wait(hand, entry, args, sink),
+            Run::Park { .. } => self.run_parkable(hand, entry, args, sink),
             _ => self.run_here(hand, entry, args, sink),
         }
     }
@@ -139,9 +141,16 @@ impl Desk {
     #[inline]
     fn run_owned(&mut self, hand: &mut Hand, entry: Entry, args: Args<'_>, sink: &mut Sink) {
         if !self.locks.is_idle() && self.must_wait(entry, args) {
-            let token = Token::Hole(self.open_hole(hand, sink));
+            let hole = self.open_hole(hand, sink);
             self.owed_count += 1;
-            return self.park(hand.caller, token, entry, args);
+            self.park(hand.caller, Token::Hole(hole), entry, args);
+            if may_wait(entry, args) {
+                self.hold_client(hole);
+            }
+            return;
+        }
+        if matches!(entry.row.run, Run::Park { .. }) {
+            return self.run_parkable(hand, entry, args, sink);
         }
         self.run_here(hand, entry, args, sink);
     }
@@ -162,9 +171,23 @@ impl Desk {
     /// Sends a request to the shard that owns its keys.
     #[inline]
     fn hop(&mut self, hand: &mut Hand, shard: u16, entry: Entry, args: Args<'_>, sink: &mut Sink) {
-        let token = Token::Hole(self.open_hole(hand, sink));
+        let hole = self.open_hole(hand, sink);
         self.owed_count += 1;
-        self.post.parcel(shard).push_run(hand.caller, token, entry.index() as u16, args);
+        self.post.parcel(shard).push_run(hand.caller, Token::Hole(hole), entry.index() as u16, args);
+        if matches!(entry.row.run, Run::Park { .. }) {
+            self.note_parkable(hand, hole, entry, args);
+        }
+    }
+
+    /// Notes that another shard may give this client a lease, or let it wait.
+    fn note_parkable(&mut self, hand: &Hand, hole: HoleId, entry: Entry, args: Args<'_>) {
+        if let Some(client) = self.thread.clients.get_mut(hand.caller.slot) {
+            client.is_known_elsewhere = true;
+        }
+        if may_wait(entry, args) {
+            self.note_command(hand, entry);
+            self.hold_client(hole);
+        }
     }
 
     /// Runs a request whose keys several shards own.

@@ -6,7 +6,7 @@ use locksley_wire::resp::Reply;
 use super::desk::Desk;
 use crate::command::context::Caller;
 use crate::command::execute::{execute, execute_part, join};
-use crate::command::row::Args;
+use crate::command::row::{Args, Run};
 use crate::command::table::Entry;
 use crate::reactor::connection::State;
 use crate::router::locks::Waiting;
@@ -40,6 +40,7 @@ impl Desk {
                 Message::Reserved { id, refusal } => self.reserved(id, refusal),
                 Message::Finish(finish) => self.finish_here(&finish),
                 Message::Finished { id } => self.finished(id),
+                Message::Gone { client } => self.forget_client(client),
                 Message::Monitor(line) => self.show_line(&parcel.bytes[line]),
             }
         }
@@ -64,6 +65,9 @@ impl Desk {
     /// Runs a request of another thread's client, whose keys are free, and answers.
     #[inline]
     fn run_for(&mut self, caller: Caller, token: Token, entry: Entry, args: Args<'_>) {
+        if matches!(entry.row.run, Run::Park { .. }) {
+            return self.run_parkable_for(caller, token, entry, args);
+        }
         let Desk { thread, post, .. } = self;
         let parcel = post.answers(caller.home.0);
         let start = parcel.bytes.len();
@@ -89,7 +93,9 @@ impl Desk {
     fn run_waiting(&mut self, waiting: Waiting) {
         match waiting {
             Waiting::Lock(lock) => self.grant(&lock),
-            Waiting::Request { caller, token, entry, request } if caller.home != self.thread.id => {
+            Waiting::Request { caller, token, entry, request }
+                if caller.home != self.thread.id || matches!(entry.row.run, Run::Park { .. }) =>
+            {
                 self.run_for(caller, token, entry, &request.args());
             }
             Waiting::Request { caller, token, entry, request } => {
@@ -110,7 +116,7 @@ impl Desk {
 
     /// Puts an answer where it was waited for.
     #[inline]
-    fn take_answer(&mut self, token: Token, bytes: &[u8], origin: Origin) {
+    pub(super) fn take_answer(&mut self, token: Token, bytes: &[u8], origin: Origin) {
         match token {
             Token::Hole(hole) => self.fill(hole, bytes, origin),
             Token::Part { gather, part } => self.take_part(gather, part, bytes),
@@ -134,6 +140,7 @@ impl Desk {
         let is_settled = origin == Origin::Elsewhere && grown_bytes <= bytes.len();
         connection.taint_if(grown_bytes > 0 && !is_settled);
         self.unstall |= connection.state.contains(State::STALLED);
+        self.release_client(hole);
         self.limit_output(hole.slot);
         self.mark_dirty(hole.slot);
     }

@@ -16,6 +16,7 @@ mod dispatch;
 mod durable;
 mod hand;
 mod inbox;
+mod parking;
 mod prefetch;
 mod reactor;
 mod shutdown;

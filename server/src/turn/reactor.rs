@@ -137,6 +137,7 @@ impl Reactor {
         let mut is_counted = false;
         let shared = std::sync::Arc::clone(&self.desk.thread.shared);
         while !shared.are_all_drained() && now().0 - start.0 < STOP_WAIT_MS {
+            self.desk.end_waiters();
             self.turn(Sleep::AtMost(Duration::from_millis(1)))?;
             self.desk.is_congested = true;
             let is_sending = self.desk.connections.is_sending() || self.desk.post.is_waiting();
@@ -169,6 +170,7 @@ impl Reactor {
         self.read_parcels();
         self.take_up_stalled();
         self.run_ready();
+        self.desk.serve_waiters();
         self.desk.look_at_waits();
         self.desk.look_at_shutdown();
         self.desk.thread.settle();
@@ -191,7 +193,7 @@ impl Reactor {
             return self.ring.wait(sleep, events);
         }
         let busy_ns = u64::from(self.desk.thread.config.busy_poll_us) * 1000;
-        let hop_ns = if self.desk.owed_count > 0 { HOP_SPIN_NS } else { 0 };
+        let hop_ns = if self.desk.owed_count > self.desk.held_count { HOP_SPIN_NS } else { 0 };
         if busy_ns.max(hop_ns) > 0 && self.spin(busy_ns.max(hop_ns), events)? {
             return Ok(());
         }
@@ -246,8 +248,8 @@ impl Reactor {
         if let Some(at) = thread.shard.log().and_then(|log| self.syncs.due_at(log, thread.config.appendfsync)) {
             at_most(at);
         }
-        if let Some(deadline) = self.desk.next_deadline() {
-            at_most(deadline);
+        for at in [self.desk.next_deadline(), thread.waiters.next_at()].into_iter().flatten() {
+            at_most(at);
         }
         if !self.accept_later.is_empty() {
             at_most(self.accept_at);
@@ -447,6 +449,9 @@ impl Reactor {
             Some(_) => self.desk.begin_close(slot),
             None => {
                 connection.state.insert(State::HALF_CLOSED);
+                if connection.awaited_hole.is_some() {
+                    return self.desk.begin_close(slot);
+                }
                 self.desk.mark_dirty(slot);
             }
         }
