@@ -17,35 +17,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::HashMap;
 use locksley_engine::{Db, Millis};
 
 use crate::command::park::{Attempt, Parking};
 use crate::limits::WAITER_COUNT_MAX;
+use crate::name::{Name, NameRef};
 
 /// A request that waits: a number that is used again when it waits no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct WaiterId(pub u32);
-
-/// What is waited for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Name {
-    db: Db,
-    key: Box<[u8]>,
-}
-
-/// The same, of bytes that are somebody else's; it has the same hash.
-#[derive(Hash)]
-struct NameRef<'a> {
-    db: Db,
-    key: &'a [u8],
-}
-
-impl Equivalent<Name> for NameRef<'_> {
-    fn equivalent(&self, name: &Name) -> bool {
-        self.db == name.db && *self.key == *name.key
-    }
-}
 
 #[derive(Debug)]
 struct Waiter {
