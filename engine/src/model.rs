@@ -13,7 +13,7 @@ mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::limits::{KEY_BYTES_MAX, PREFIX_COUNT_MAX, VALUE_BYTES_MAX};
 use crate::{
     Applied, Db, Encoding, Entry, ExpiryChange, FlagsChange, Millis, Op, Policy, Refusal, Shard, ShardOptions, Touch,
     Value,
@@ -191,7 +191,7 @@ impl Model {
     /// When shard and model disagree.
     pub fn step(&mut self, choices: &mut impl Choices) {
         let db = Db(choices.draw(self.databases.len() as u64) as u8);
-        match choices.draw(114) {
+        match choices.draw(116) {
             0..=29 => self.put(db, choices),
             30..=39 => self.splice(db, choices),
             40..=49 => self.delete(db, choices),
@@ -210,6 +210,7 @@ impl Model {
             98 => self.reconfigure(choices),
             99 => self.reserve(choices),
             100..=107 => self.snapshot(choices),
+            114..=115 => self.delete_prefix(db, choices),
             _ => self.invalidate(db, choices),
         }
     }
@@ -245,7 +246,8 @@ impl Model {
             }
             let expiring = self.databases[number].values().filter(|kept| kept.expiry.is_some()).count() as u64;
             let counted = self.shard.expiring(db, now).0;
-            assert!(counted <= expiring, "{counted} entries of {expiring} expire");
+            let is_purging = self.shard.prefixes().any(|pending| pending.db == db);
+            assert!(counted <= expiring || is_purging, "{counted} entries of {expiring} expire");
         }
     }
 
@@ -335,6 +337,28 @@ impl Model {
         assert_eq!(applied, Applied { existed: before.is_some(), version: 0 });
         self.forget(db, name);
         self.verify(db, name);
+    }
+
+    fn delete_prefix(&mut self, db: Db, choices: &mut impl Choices) {
+        let name = key_bytes(choices.draw(self.key_count));
+        let length = [1, 4, 5, 6, name.len()][choices.draw(5) as usize].clamp(1, name.len().max(1));
+        let prefix = name.get(..length).unwrap_or(b"k");
+        let had = self.shard.len(db) > 0;
+        let pending = self.shard.prefixes().count();
+        match self.shard.apply(Op::DeletePrefix { db, prefix }, Millis(self.now)) {
+            Ok(applied) => assert_eq!(applied, Applied { existed: had, version: 0 }),
+            Err(Refusal::TooManyPrefixes { count }) => {
+                assert_eq!((count, pending), (PREFIX_COUNT_MAX, PREFIX_COUNT_MAX));
+                return;
+            }
+            Err(refusal) => panic!("there is no reason for {refusal:?}"),
+        }
+        let named: Vec<Vec<u8>> =
+            self.databases[usize::from(db.0)].keys().filter(|key| key.starts_with(prefix)).cloned().collect();
+        for name in &named {
+            self.forget(db, name);
+        }
+        self.verify(db, &name);
     }
 
     fn set_expiry(&mut self, db: Db, choices: &mut impl Choices) {

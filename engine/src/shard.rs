@@ -8,6 +8,7 @@
 //! ```text
 //!            Shard (shard.rs: reads)
 //!              |- change.rs   ops
+//!              |- prefixes.rs deletion by prefix
 //!              |- room.rs     memory limit, background work
 //!              |- durable.rs  log, replay
 //!              |- snapshot.rs walking for a snapshot
@@ -28,6 +29,7 @@ mod contents;
 mod databases;
 mod durable;
 mod journal;
+mod prefixes;
 mod room;
 mod snapshot;
 
@@ -42,7 +44,7 @@ use crate::limits;
 use crate::lsn::Lsn;
 use crate::op::{Applied, Op, Refusal};
 use crate::policy::Policy;
-use crate::prefixes::PendingPrefix;
+use crate::prefixes::{PendingPrefix, Prefixes};
 use crate::slab::{Slab, SlabOptions};
 use crate::stats::{MemoryUse, ShardStats};
 use crate::time::Millis;
@@ -153,6 +155,7 @@ impl Shard {
             stats: ShardStats::default(),
             payload_bytes: 0,
             journal: Journal::default(),
+            prefixes: Prefixes::default(),
             walk: None,
         };
         let evictor = Evictor::new(evict_options(&options));
@@ -234,7 +237,9 @@ impl Shard {
 
     /// The deletions by prefix that are under way.
     pub fn prefixes(&self) -> impl Iterator<Item = PendingPrefix<'_>> {
-        std::iter::empty()
+        let Contents { prefixes, databases, .. } = &self.contents;
+        // A flush forgets what was being deleted, so each table is a database's.
+        prefixes.iter().filter_map(|(table, prefix)| Some(PendingPrefix { db: databases.logical(table)?, prefix }))
     }
 
     /// Makes sure that `bytes` more can be written at `now`, evicting by policy if need be, so that several ops
@@ -261,7 +266,7 @@ impl Shard {
             Op::Invalidate { key, expiry } => self.invalidate(key, expiry, now),
             Op::PutAbsent { key, expiry } => todo!("{key:?} {expiry:?}"),
             Op::Lock { key, token, expiry } => todo!("{key:?} {token} {expiry:?}"),
-            Op::DeletePrefix { db, prefix } => todo!("{db:?} {prefix:?}"),
+            Op::DeletePrefix { db, prefix } => self.delete_prefix(db, prefix),
             Op::Flush { db } => self.flush(db),
             Op::Swap { first, second } => self.swap(first, second),
         };
@@ -397,7 +402,7 @@ impl Shard {
     /// The view of the entry in `cell`, if it is live at `now`.
     fn live_view(&self, cell: Cell, now: Millis) -> Option<Entry<'_>> {
         let record = self.contents.record(cell);
-        let is_live = record.expiry_or_never() > now.0;
+        let is_live = record.expiry_or_never() > now.0 && !self.contents.is_dead(cell);
         is_live.then(|| self.view(&record, record.header.uses(), self.contents.slab.capacity(cell), now))
     }
 

@@ -91,9 +91,9 @@ impl Watch {
     /// Touches every watched key of `db` that begins with `prefix`.
     fn touch_prefix(&mut self, db: Db, prefix: &[u8]) {
         let watched = &mut self.watched[place(db)];
-        let begins = |key: &&Box<[u8]>| key.starts_with(prefix);
         let from = (Bound::Included(prefix), Bound::Unbounded);
-        let keys: Vec<Box<[u8]>> = watched.range::<[u8], _>(from).take_while(begins).cloned().collect();
+        let keys: Vec<Box<[u8]>> =
+            watched.range::<[u8], _>(from).take_while(|key| key.starts_with(prefix)).cloned().collect();
         for key in &keys {
             watched.remove(key);
         }
@@ -199,6 +199,9 @@ mod tests {
         check(Op::Flush { db: None }, &[0, 1, 2, 3, 4]);
         check(Op::Flush { db: Some(Db(0)) }, &[0, 1, 2]);
         check(Op::Flush { db: Some(Db(1)) }, &[]);
+        check(Op::DeletePrefix { db: Db(0), prefix: b"a" }, &[0, 1]);
+        check(Op::DeletePrefix { db: Db(0), prefix: b"ab" }, &[1]);
+        check(Op::DeletePrefix { db: Db(1), prefix: b"a" }, &[]);
         check(Op::Swap { first: Db(2), second: Db(3) }, &[3, 4]);
         check(Op::Swap { first: Db(1), second: Db(0) }, &[0, 1, 2]);
     }

@@ -5,8 +5,8 @@
 //!        items, those of our slots                    records, those of our slots
 //! ```
 //!
-//! Where an old shard's slots are all ours, nothing is filtered and no slot computed. A flush or a swap concerned the
-//! old shard's slots only: where ours are not all among them, it is carried out entry by entry.
+//! Where an old shard's slots are all ours, nothing is filtered and no slot computed. A flush, a swap or a deletion by
+//! prefix concerned the old shard's slots only: where ours are not all among them, it is carried out entry by entry.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -348,6 +348,7 @@ fn apply(shard: &mut Shard, record: &Record<'_>, filter: Filter, repair: bool) -
     match record.body {
         Body::Flush { db } if !filter.is_whole() => flush(shard, record.lsn, db, filter),
         Body::Swap { first, second } if !filter.is_whole() => swap(shard, record.lsn, first, second, filter),
+        Body::DeletePrefix { db, prefix } if !filter.is_whole() => take(shard, record.lsn, db, prefix, filter, drop),
         Body::Put { key, .. } | Body::Delete { key, .. } if !filter.takes(key) => Ok(()),
         Body::Splice { db, key, .. } | Body::SetExpiry { db, key, .. } | Body::Invalidate { db, key, .. } => {
             if !filter.takes(key) {
@@ -403,13 +404,22 @@ impl Kept {
     }
 }
 
-/// Takes the source's entries out of `db`.
-fn take(shard: &mut Shard, lsn: Lsn, db: Db, filter: Filter, mut each: impl FnMut(Kept)) -> Result<(), ReplayFault> {
+/// Takes those of the source's entries whose keys begin with `prefix` out of `db`.
+fn take(
+    shard: &mut Shard,
+    lsn: Lsn,
+    db: Db,
+    prefix: &[u8],
+    filter: Filter,
+    mut each: impl FnMut(Kept),
+) -> Result<(), ReplayFault> {
+    // What was deleted by its prefix and is still there would be in the way of what comes in its place.
+    shard.purge();
     let mut next = Some(0);
     while let Some(from) = next {
         let mut found = Vec::new();
         next = shard.scan(db, from, WALK_SLOTS, Millis(0), |entry| {
-            if filter.theirs.owns((filter.slot)(entry.key)) {
+            if entry.key.starts_with(prefix) && filter.theirs.owns((filter.slot)(entry.key)) {
                 found.push(Kept::of(entry));
             }
         });
@@ -424,15 +434,15 @@ fn take(shard: &mut Shard, lsn: Lsn, db: Db, filter: Filter, mut each: impl FnMu
 fn flush(shard: &mut Shard, lsn: Lsn, db: Option<Db>, filter: Filter) -> Result<(), ReplayFault> {
     let all = 0..shard.options().database_count.min(DATABASE_COUNT_MAX as u8);
     for db in all.map(Db).filter(|other| db.is_none_or(|db| db == *other)) {
-        take(shard, lsn, db, filter, drop)?;
+        take(shard, lsn, db, b"", filter, drop)?;
     }
     Ok(())
 }
 
 fn swap(shard: &mut Shard, lsn: Lsn, first: Db, second: Db, filter: Filter) -> Result<(), ReplayFault> {
     let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
-    take(shard, lsn, first, filter, |kept| firsts.push(kept))?;
-    take(shard, lsn, second, filter, |kept| seconds.push(kept))?;
+    take(shard, lsn, first, b"", filter, |kept| firsts.push(kept))?;
+    take(shard, lsn, second, b"", filter, |kept| seconds.push(kept))?;
     firsts.iter().try_for_each(|kept| shard.restore(&kept.item(second)))?;
     seconds.iter().try_for_each(|kept| shard.restore(&kept.item(first)))
 }

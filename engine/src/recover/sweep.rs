@@ -94,6 +94,7 @@ impl Life {
         let key = self.shard.key(Db((number % 3) as u8), name.as_bytes());
         let put = |value, expiry| Op::Put { key, value, expiry, client_flags: FlagsChange::Set(number as u32 % 2) };
         let ops = match number % 7 {
+            _ if number.is_multiple_of(29) => vec![Op::DeletePrefix { db: key.db, prefix: &name.as_bytes()[..5] }],
             0 => vec![Op::Delete { key }],
             1 => vec![Op::Splice { key, offset: 3, bytes: &bytes[..5] }],
             5 => vec![Op::Invalidate { key, expiry: ExpiryChange::At(Millis(number << 33)) }],

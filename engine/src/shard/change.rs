@@ -265,6 +265,7 @@ impl Shard {
             }
             _ => {
                 self.contents.give_up_walk();
+                self.contents.prefixes.clear();
                 self.contents.databases.clear();
                 self.contents.slab.clear();
                 self.contents.wheel.clear();
@@ -283,7 +284,9 @@ impl Shard {
     }
 
     fn flush_one(&mut self, db: Db) {
-        let is_small = self.contents.databases.table(db).slot_count() <= FLUSH_AT_ONCE_MAX;
+        let databases = &self.contents.databases;
+        self.contents.prefixes.forget(databases.id(db));
+        let is_small = databases.table(db).slot_count() <= FLUSH_AT_ONCE_MAX;
         if !self.contents.databases.retire(db) {
             // More flushes than tables to spare: finish an older one.
             while self.contents.databases.next_retiring().is_some() && !self.contents.databases.retire(db) {

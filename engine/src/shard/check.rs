@@ -28,6 +28,12 @@ impl Shard {
         let contents = &self.contents;
         contents.slab.check();
         contents.databases.check();
+        for (id, _) in contents.prefixes.iter() {
+            assert!(
+                contents.databases.logical(id).is_some(),
+                "table {id}, whose prefixes are deleted, is a database's"
+            );
+        }
         let references = contents.wheel.references();
         let mut seen = HashSet::new();
         let mut sums = Sums::default();
@@ -74,6 +80,7 @@ impl Shard {
         let (header, shape) = (record.header, record.header.shape());
         assert!(header.is_string(), "{cell:?} holds an entry");
         assert_eq!(header.table(), id, "an entry knows its table");
+        contents.prefixes.check(id, header.version(), record.key(), prefix(contents.hash_of(record.key())));
         assert!(shape.key_bytes <= KEY_BYTES_MAX && shape.value_bytes <= VALUE_BYTES_MAX);
         assert!(shape.cell_bytes() <= contents.slab.capacity(cell), "an entry fits its cell");
         assert!((1..=VERSION_MAX).contains(&header.version()) && header.version() <= self.contents.journal.last.0);

@@ -7,6 +7,7 @@
 //! Invariants:
 //! - Every live cell of the slab is one entry, in exactly one slot of the table whose number it carries.
 //! - `payload_bytes` is the sum of all key and value bytes.
+//! - An entry whose prefix was deleted goes before anything else is made of it.
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
@@ -17,6 +18,7 @@ use crate::entry::{self, EXPIRY_BYTES, HEADER_BYTES, Header, NEVER, Record};
 use crate::evict::{Evictor, Store};
 use crate::expiry::{Armed, Cells, Wheel};
 use crate::key::Key;
+use crate::prefixes::Prefixes;
 use crate::slab::Slab;
 use crate::snapshot::Walk;
 use crate::stats::ShardStats;
@@ -36,7 +38,7 @@ pub(super) enum Cause {
     Expired,
     /// Memory was needed.
     Evicted,
-    /// Its database was flushed.
+    /// Its database was flushed, or all that begin with the same prefix were deleted.
     Flushed,
 }
 
@@ -71,6 +73,8 @@ pub(super) struct Contents {
     pub(super) stats: ShardStats,
     pub(super) payload_bytes: u64,
     pub(super) journal: Journal,
+    /// The deletions by prefix under way.
+    pub(super) prefixes: Prefixes,
     /// The snapshot under way.
     pub(super) walk: Option<Box<Walk>>,
 }
@@ -138,6 +142,10 @@ impl Contents {
     #[expect(clippy::inline_always, reason = "the whole of a read is one function")]
     pub(super) fn find_live(&mut self, key: Key<'_>, now: Millis) -> Option<Found> {
         let found = self.find(key)?;
+        if self.is_dead(found.cell) {
+            self.remove(found, Cause::Flushed);
+            return None;
+        }
         if self.expiry_or_never(found.cell) <= now.0 && !self.journal.is_replaying() {
             self.remove(found, Cause::Expired);
             return None;
@@ -238,7 +246,8 @@ impl Contents {
                 let id = self.header(cell).table();
                 let position = self.databases.physical(id).table.find(*hash, |other| other == cell);
                 let position = position.expect("every live cell is in its table");
-                self.remove(Found { id, position, cell }, Cause::Expired);
+                let cause = if self.is_dead(cell) { Cause::Flushed } else { Cause::Expired };
+                self.remove(Found { id, position, cell }, cause);
             }
         }
     }
@@ -397,7 +406,8 @@ impl Store for Contents {
 
     fn evict(&mut self, cell: Cell) {
         let found = self.find_cell(cell);
-        let cause = if self.databases.is_retiring(found.id) { Cause::Flushed } else { Cause::Evicted };
+        let is_gone = self.databases.is_retiring(found.id) || self.is_dead(cell);
+        let cause = if is_gone { Cause::Flushed } else { Cause::Evicted };
         self.remove(found, cause);
     }
 }

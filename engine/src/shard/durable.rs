@@ -152,6 +152,11 @@ impl Shard {
         outcome
     }
 
+    /// Removes all entries that were deleted by their prefix, so that none is met by what looks at no numbers.
+    pub(crate) fn purge(&mut self) {
+        self.contents.purge_all();
+    }
+
     /// Asks the CPU for the table lines of `key`, which is to be restored or replayed soon.
     #[inline]
     pub fn prefetch_replay(&self, db: Db, key: &[u8]) {
@@ -195,6 +200,7 @@ impl Shard {
                 let expiry = expiry.map_or(ExpiryChange::Clear, ExpiryChange::At);
                 Op::Invalidate { key: self.key(db, key), expiry }
             }
+            Body::DeletePrefix { db, prefix } => Op::DeletePrefix { db, prefix },
             Body::Flush { db } => Op::Flush { db },
             Body::Swap { first, second } => Op::Swap { first, second },
             Body::Commit | Body::Mark { .. } | Body::End => return Ok(()),
@@ -215,7 +221,7 @@ impl Shard {
 
     /// Asserts that a change which builds on an entry finds the one it was made of.
     fn check_base(&self, db: Db, key: &[u8], expected: u64) -> Result<(), ReplayFault> {
-        let found = self.contents.find(self.key(db, key));
+        let found = self.contents.find(self.key(db, key)).filter(|found| !self.contents.is_dead(found.cell));
         let found = found.map_or(0, |found| self.contents.header(found.cell).version());
         if found == expected { Ok(()) } else { Err(ReplayFault::Base { expected, found }) }
     }

@@ -2,7 +2,7 @@
 //!
 //! Used is what the slab charges (live cells, and free memory beside them as far as it is more than
 //! normal), tables, wheel, the policy's records, and what the owner says it uses outside. A write that
-//! needs a cell asks for room first: due entries and flushed tables go before anything is evicted, cells
+//! needs a cell asks for room first: due entries, those of deleted prefixes and flushed tables go before anything is evicted, cells
 //! are moved together while the free memory between them is what is too much, and then the policy is
 //! asked, entry after entry. Each part is bounded: a write that evicted at least as much as it needs is let
 //! through though the limit may have been lowered far below what is used; background work does the rest.
@@ -35,13 +35,15 @@ const TURN_EVICTIONS: usize = 128;
 const TURN_MOVES: usize = 64;
 
 impl Shard {
-    /// Background work at `now`: due expiries, table growth, evacuation, flushed tables, eviction down to the
-    /// limit; at most `steps` of it. Returns whether more is waiting.
+    /// Background work at `now`: due expiries, table growth, evacuation, flushed tables, deleted prefixes, eviction down
+    /// to the limit; at most `steps` of it. Returns whether more is waiting.
     pub fn work(&mut self, now: Millis, steps: usize) -> bool {
         let mut left = self.contents.expire(now, steps);
         let mut more = left == 0;
         left = self.contents.drain(left);
         more |= self.contents.databases.next_retiring().is_some();
+        left = self.contents.purge(left);
+        more |= !self.contents.prefixes.is_idle();
         let mut cells = SlabCells(&mut self.contents.slab);
         more |= self.contents.wheel.tidy(&mut left, &mut cells);
         more |= self.contents.databases.step(left.clamp(1, 1024));
@@ -109,6 +111,7 @@ impl Shard {
         }
         let before = self.contents.slab.used_bytes();
         self.contents.expire(now, WRITE_STEPS);
+        self.contents.purge(WRITE_STEPS);
         let mut moves = WRITE_MOVES_MIN + (bytes / MOVE_BYTES) as usize;
         let mut is_enough = false;
         for _ in 0..ROUNDS_MIN + bytes / ROUND_BYTES {

@@ -23,7 +23,7 @@ impl Shard {
         assert!(!contents.journal.is_grouping(), "an instant is not within a group");
         let lsn = contents.journal.last;
         let tables = contents.databases.in_use().map(|(id, _)| id);
-        contents.walk = Some(Box::new(Walk::new(lsn, tables, options)));
+        contents.walk = Some(Box::new(Walk::new(lsn, tables, contents.prefixes.clone(), options)));
         lsn
     }
 

@@ -3,11 +3,12 @@
 //! At the beginning the walk notes which table is which database. It goes through these tables in the order of the
 //! databases and through each in the order of hashes, so where it stands is told by a database and a hash, whatever
 //! grows, shrinks, is swapped or moved meanwhile. A table that belonged to no database then is no part of the
-//! snapshot; one that is flushed later is, as long as it has entries of the instant.
+//! snapshot; one that is flushed later is, as long as it has entries of the instant. The deletions by prefix that were
+//! under way then are noted too, since entries that they concern may still lie in their tables.
 //!
 //! # Invariants
-//! - An entry is of the instant if it lies in one of these tables and its version is not after the instant: whatever
-//!   changes an entry stamps it with a later number, and calls [`Walk::preserve`] before.
+//! - An entry is of the instant if it lies in one of these tables, its version is not after the instant and it was not
+//!   dead by then: whatever changes an entry stamps it with a later number, and calls [`Walk::preserve`] before.
 //! - Entries of the instant before the place where the walk stands are in blocks; those behind it are not.
 //! - A snapshot that was given up has no blocks.
 
@@ -16,6 +17,7 @@ use crate::entry::{HEADER_BYTES, Header, Record};
 use crate::key::Db;
 use crate::limits::TABLE_COUNT_MAX;
 use crate::lsn::Lsn;
+use crate::prefixes::Prefixes;
 use crate::slab::Slab;
 use crate::snapshot::block::{BLOCK_BYTES_TARGET, Block, Footer};
 use crate::snapshot::queue::Queue;
@@ -59,6 +61,8 @@ pub struct Walk {
     tables: Vec<u8>,
     /// The other way round, by table: its place in `tables`, which is its database.
     places: [u8; TABLE_COUNT_MAX],
+    /// The deletions under way at the instant.
+    prefixes: Prefixes,
     /// The place in `tables` where the walk stands, and the hash from which on it has entries to write.
     place: u8,
     from: u32,
@@ -67,15 +71,22 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// The beginning of a snapshot of the instant `lsn`, at which `tables` were those of the databases.
-    pub(crate) fn new(lsn: Lsn, tables: impl Iterator<Item = u8>, options: SnapshotOptions) -> Walk {
+    /// The beginning of a snapshot of the instant `lsn`, at which `tables` were those of the databases and
+    /// `prefixes` were being deleted.
+    pub(crate) fn new(
+        lsn: Lsn,
+        tables: impl Iterator<Item = u8>,
+        prefixes: Prefixes,
+        options: SnapshotOptions,
+    ) -> Walk {
         let tables: Vec<u8> = tables.collect();
         let mut places = [NO_PLACE; TABLE_COUNT_MAX];
         for (place, id) in tables.iter().enumerate() {
             assert_eq!(places[usize::from(*id)], NO_PLACE, "a table is one database");
             places[usize::from(*id)] = place as u8;
         }
-        Walk { lsn, options, tables, places, place: 0, from: 0, queue: Queue::new(), progress: Progress::Walking }
+        let (queue, progress) = (Queue::new(), Progress::Walking);
+        Walk { lsn, options, tables, places, prefixes, place: 0, from: 0, queue, progress }
     }
 
     /// How far it is.
@@ -111,6 +122,9 @@ impl Walk {
         let is_written = (place, hash) < (self.place, self.from);
         if self.progress != Progress::Walking || place == NO_PLACE || is_written || record.header.version() > self.lsn.0
         {
+            return;
+        }
+        if self.was_dead(id, record) {
             return;
         }
         if self.queue.ready_bytes() > self.options.waiting_bytes_max {
@@ -185,7 +199,16 @@ impl Walk {
             return;
         }
         let record = Record::read(slab.slice(cell, header.shape().cell_bytes()));
+        if self.was_dead(header.table(), &record) {
+            return;
+        }
         let written = self.queue.push(Db(self.place), &record);
         *bytes_left = bytes_left.saturating_sub(written);
+    }
+
+    /// Whether an entry of the instant's numbers had been deleted by its prefix then.
+    #[inline]
+    fn was_dead(&self, id: u8, record: &Record<'_>) -> bool {
+        !self.prefixes.is_idle() && self.prefixes.covers(id, record.header.version(), record.key())
     }
 }

@@ -18,7 +18,7 @@
 use std::sync::atomic::{Ordering, compiler_fence};
 
 use crate::entry::VERSION_MAX;
-use crate::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX};
+use crate::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX, PREFIX_BYTES_MAX};
 use crate::lsn::Lsn;
 
 /// Bytes of a frame's head.
@@ -46,11 +46,16 @@ pub(super) mod kind {
     pub(in crate::wal) const END: u8 = 9;
     pub(in crate::wal) const CONTINUATION: u8 = 10;
     pub(in crate::wal) const INVALIDATE: u8 = 11;
+    pub(in crate::wal) const DELETE_PREFIX: u8 = 12;
 }
 
 /// The highest kind in segments of a format version.
 pub(super) fn kind_max(version: u32) -> u8 {
-    if version == 1 { kind::CONTINUATION } else { kind::INVALIDATE }
+    match version {
+        1 => kind::CONTINUATION,
+        2 => kind::INVALIDATE,
+        _ => kind::DELETE_PREFIX,
+    }
 }
 
 /// Flags of frames.
@@ -140,6 +145,9 @@ impl Head {
                 is_database && other == 0 && number as usize <= KEY_BYTES_MAX
             }
             kind::DELETE => is_database && other <= REMOVAL_MAX && number as usize <= KEY_BYTES_MAX,
+            kind::DELETE_PREFIX => {
+                is_database && other == 0 && (1..=PREFIX_BYTES_MAX as u32).contains(&number) && flags & flag::MORE == 0
+            }
             kind::FLUSH => (is_database || db == DB_ALL) && other == 0 && number == 0,
             kind::SWAP => is_database && usize::from(other) < DATABASE_COUNT_MAX && number == 0,
             kind::COMMIT | kind::MARK | kind::END => db == 0 && other == 0 && number == 0,
@@ -217,7 +225,11 @@ mod tests {
     const SEED: u32 = 0x1234_5678;
 
     fn head(kind: u8) -> Head {
-        let number = if kind == kind::CONTINUATION { 24 } else { 0 };
+        let number = match kind {
+            kind::CONTINUATION => 24,
+            kind::DELETE_PREFIX => 1,
+            _ => 0,
+        };
         Head { lsn: Lsn(1), kind, flags: 0, db: 0, other: 0, number }
     }
 
@@ -260,7 +272,7 @@ mod tests {
     fn a_head_that_makes_no_sense_is_no_frame() {
         let check = |head: Head, is_plausible: bool| assert_eq!(head.is_plausible(), is_plausible, "{head:?}");
         for kind in 0..=u8::MAX {
-            check(head(kind), (kind::PUT..=kind::INVALIDATE).contains(&kind));
+            check(head(kind), (kind::PUT..=kind::DELETE_PREFIX).contains(&kind));
         }
         let all = flag::GROUPED | flag::MORE | flag::EXPIRY | flag::CLIENT_FLAGS | flag::INTEGER;
         check(Head { flags: all, ..head(kind::PUT) }, true);
@@ -270,6 +282,10 @@ mod tests {
         check(Head { flags: flag::CLIENT_FLAGS, ..head(kind::INVALIDATE) }, false);
         check(Head { flags: flag::GROUPED, ..head(kind::CONTINUATION) }, false);
         check(Head { flags: flag::MORE, ..head(kind::MARK) }, false);
+        check(Head { number: 1024, ..head(kind::DELETE_PREFIX) }, true);
+        check(Head { number: 1025, ..head(kind::DELETE_PREFIX) }, false);
+        check(Head { number: 0, ..head(kind::DELETE_PREFIX) }, false);
+        check(Head { flags: flag::MORE, ..head(kind::DELETE_PREFIX) }, false);
         check(Head { db: 15, ..head(kind::PUT) }, true);
         check(Head { db: 16, ..head(kind::PUT) }, false);
         check(Head { db: DB_ALL, ..head(kind::FLUSH) }, true);

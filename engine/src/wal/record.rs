@@ -26,9 +26,10 @@
 //!  9 End           the log ends here, by intent
 //! 10 Continuation                                                    more of the record's contents
 //! 11 Invalidate    base u64, expiry u64 if EXPIRY (else it has none)          which
+//! 12 DeletePrefix  (the key is the prefix)                                    which
 //! ```
 //!
-//! Kind 11 is in segments of format version 2.
+//! Kind 11 is in segments from format version 2 on, kind 12 from version 3 on.
 //!
 //! All numbers are little-endian; what a kind has no use for is 0. `base` is the version (the number of the last
 //! change) that the entry had before, 0 if there was no entry: a replay that finds another one does not fit the log.
@@ -38,7 +39,7 @@
 
 use crate::entry::{VERSION_MAX, Value};
 use crate::key::Db;
-use crate::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX, PREFIX_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::lsn::Lsn;
 use crate::time::Millis;
 use crate::wal::frame::{self, DB_ALL, FRAME_HEAD_BYTES, Head, flag, kind};
@@ -114,6 +115,13 @@ pub enum Body<'a> {
         base: u64,
         /// The expiry it has now, or none.
         expiry: Option<Millis>,
+    },
+    /// No key of a database begins with this any more.
+    DeletePrefix {
+        /// Which database.
+        db: Db,
+        /// What they began with, 1 to [`PREFIX_BYTES_MAX`] bytes.
+        prefix: &'a [u8],
     },
     /// One database is empty, or all are.
     Flush {
@@ -232,6 +240,10 @@ impl<'a> Parts<'a> {
                 parts.name(kind::INVALIDATE, db, key);
                 parts.push_attributes(base, expiry);
             }
+            Body::DeletePrefix { db, prefix } => {
+                assert!((1..=PREFIX_BYTES_MAX).contains(&prefix.len()), "a prefix is within its limits");
+                parts.name(kind::DELETE_PREFIX, db, prefix);
+            }
             Body::Flush { db: None } => (parts.kind, parts.db) = (kind::FLUSH, DB_ALL),
             Body::Flush { db: Some(db) } => parts.name(kind::FLUSH, db, &[]),
             Body::Swap { first, second } => {
@@ -340,6 +352,7 @@ pub(super) fn parse(head: Head, contents: &[u8]) -> Option<Record<'_>> {
             Body::Splice { db, key, base, offset, bytes }
         }
         kind::DELETE => Body::Delete { db, key: fields.only(number)?, removal: Removal::from_byte(other)? },
+        kind::DELETE_PREFIX => Body::DeletePrefix { db, prefix: fields.only(number)? },
         kind::SET_EXPIRY | kind::INVALIDATE => {
             let base = fields.u64()?;
             let expiry = if has(flag::EXPIRY) { Some(Millis(fields.u64()?)) } else { None };

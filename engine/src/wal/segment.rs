@@ -29,7 +29,7 @@ pub const SEGMENT_BYTES_MIN: u64 = 16 * 1024;
 pub const SEGMENT_BYTES_MAX: u64 = 1 << 32;
 
 /// The format version that this program writes; it reads this one and all before.
-pub const SEGMENT_VERSION: u32 = 2;
+pub const SEGMENT_VERSION: u32 = 3;
 
 /// What segments begin with.
 const MAGIC: [u8; 8] = *b"LKSYWAL\n";
@@ -233,7 +233,7 @@ mod tests {
         check(&vec![0; SEGMENT_BYTES_MIN as usize], HeaderFault::Unused);
         check(&trace, HeaderFault::Damaged);
         check(&vec![0xff; SEGMENT_BYTES_MIN as usize], HeaderFault::Damaged);
-        check(&forged(8, &[3, 0, 0, 0]), HeaderFault::Version { found: 3 });
+        check(&forged(8, &[4, 0, 0, 0]), HeaderFault::Version { found: 4 });
         check(&forged(8, &[0, 0, 0, 0]), HeaderFault::Version { found: 0 });
         check(&forged(0, b"NOTMINE\n"), HeaderFault::Damaged);
         check(&forged(24, &[3, 0]), HeaderFault::Damaged);

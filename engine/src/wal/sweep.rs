@@ -61,6 +61,7 @@ fn sample(options: LogOptions, fill: u8) -> Sample {
             6 => Body::Delete { db, key, removal: Removal::Evicted },
             7 => Body::SetExpiry { db, key, base: 3, expiry: Some(Millis(99)) },
             8 => Body::Put { db, key, value: Value::Integer(-5), expiry: Some(Millis(1)), client_flags: 0 },
+            _ if count == 29 => Body::DeletePrefix { db, prefix: b"pre" },
             _ if count % 20 == 9 => Body::Commit,
             _ => Body::Invalidate { db, key, base: 3, expiry: None },
         };

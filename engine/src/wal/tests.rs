@@ -3,6 +3,7 @@
 use crate::disk::SegmentMemory;
 use crate::entry::Value;
 use crate::key::Db;
+use crate::limits::PREFIX_BYTES_MAX;
 use crate::lsn::{Lsn, Origin};
 use crate::time::Millis;
 use crate::wal::record::Parts;
@@ -92,7 +93,7 @@ impl Random {
 /// A record of any kind over `key` and `bytes`.
 pub(super) fn body<'a>(random: &mut Random, last_lsn: Lsn, key: &'a [u8], bytes: &'a [u8]) -> Body<'a> {
     let db = Db(random.below(16) as u8);
-    match random.below(13) {
+    match random.below(14) {
         0..4 => {
             let value = match random.below(3) {
                 0 => Value::Integer(random.below(u64::MAX).cast_signed()),
@@ -112,6 +113,7 @@ pub(super) fn body<'a>(random: &mut Random, last_lsn: Lsn, key: &'a [u8], bytes:
         8 => Body::Flush { db: None },
         9 => Body::Swap { first: db, second: Db(random.below(16) as u8) },
         10 => Body::Commit,
+        12 if !key.is_empty() => Body::DeletePrefix { db, prefix: &key[..key.len().min(PREFIX_BYTES_MAX)] },
         _ => Body::Mark { durable: Lsn(last_lsn.0 - random.below(last_lsn.0 + 1)) },
     }
 }

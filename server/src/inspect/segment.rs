@@ -11,7 +11,8 @@ use super::text::{attributes, count, date, shortened, value};
 use super::{Out, Verdict};
 
 /// The words for the kinds of records, in the order of [`kind`].
-const KINDS: [&str; 10] = ["put", "splice", "delete", "expire", "stale", "flush", "swap", "commit", "mark", "end"];
+const KINDS: [&str; 11] =
+    ["put", "splice", "delete", "expire", "stale", "prefix", "flush", "swap", "commit", "mark", "end"];
 
 /// Where a record with a key is, and the key.
 pub(super) fn key<'a>(body: &Body<'a>) -> Option<&'a [u8]> {
@@ -32,11 +33,12 @@ fn kind(body: &Body<'_>) -> usize {
         Body::Delete { .. } => 2,
         Body::SetExpiry { .. } => 3,
         Body::Invalidate { .. } => 4,
-        Body::Flush { .. } => 5,
-        Body::Swap { .. } => 6,
-        Body::Commit => 7,
-        Body::Mark { .. } => 8,
-        Body::End => 9,
+        Body::DeletePrefix { .. } => 5,
+        Body::Flush { .. } => 6,
+        Body::Swap { .. } => 7,
+        Body::Commit => 8,
+        Body::Mark { .. } => 9,
+        Body::End => 10,
     }
 }
 
@@ -153,6 +155,7 @@ fn describe(record: &Record<'_>, bytes_max: usize) -> String {
         Body::Invalidate { db, key, base, expiry } => {
             format!("{}{}, of version {base}", named(db, key), attributes(expiry, 0))
         }
+        Body::DeletePrefix { db, prefix } => format!("{}...", named(db, prefix)),
         Body::Flush { db: Some(db) } => format!("db {}", db.0),
         Body::Flush { db: None } => "all".to_owned(),
         Body::Swap { first, second } => format!("db {} and {}", first.0, second.0),

@@ -5,7 +5,7 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use locksley_engine::disk::SegmentMemory;
-use locksley_engine::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use locksley_engine::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX, PREFIX_BYTES_MAX, VALUE_BYTES_MAX};
 use locksley_engine::wal::{
     Body, Log, LogOptions, Record, Removal, SEGMENT_HEADER_BYTES, SEGMENT_VERSION, Segment, SegmentHeader, SegmentReader, Stop,
 };
@@ -71,7 +71,7 @@ fn write(steps: &[Step]) -> (Vec<Vec<u8>>, Vec<String>) {
         let (db, key) = (Db(step.db % DATABASE_COUNT_MAX as u8), &key[..]);
         let expiry = step.has_expiry.then_some(Millis(step.number));
         let base = step.number % 1_000;
-        let body = match step.kind % 10 {
+        let body = match step.kind % 11 {
             0 => Body::Put { db, key, value: Value::Bytes(&bytes), expiry, client_flags: step.number as u32 },
             1 => Body::Put { db, key, value: Value::Integer(step.number as i64), expiry, client_flags: 0 },
             2 => Body::Splice { db, key, base, offset: step.number % 10_000, bytes: &bytes },
@@ -80,6 +80,7 @@ fn write(steps: &[Step]) -> (Vec<Vec<u8>>, Vec<String>) {
             5 => Body::Flush { db: step.has_expiry.then_some(db) },
             6 => Body::Swap { first: db, second: Db(0) },
             7 => Body::Commit,
+            9 if !key.is_empty() => Body::DeletePrefix { db, prefix: &key[..key.len().min(PREFIX_BYTES_MAX)] },
             8 => Body::Invalidate { db, key, base, expiry },
             _ => Body::Mark { durable: log.durable_lsn() },
         };
@@ -123,6 +124,10 @@ fn check(record: &Record<'_>) {
         | Body::SetExpiry { db, key, .. }
         | Body::Invalidate { db, key, .. } => (db, key, 0),
         Body::Splice { db, key, offset, bytes, .. } => (db, key, offset + bytes.len() as u64),
+        Body::DeletePrefix { db, prefix } => {
+            assert!((1..=PREFIX_BYTES_MAX).contains(&prefix.len()));
+            (db, prefix, 0)
+        }
         Body::Flush { db } => (db.unwrap_or(Db(0)), &[][..], 0),
         Body::Swap { first, second } => (first.max(second), &[][..], 0),
         Body::Mark { durable } => return assert!(durable < record.lsn),

@@ -384,7 +384,8 @@ impl Lives {
         let value = vec![choices.draw(256) as u8; choices.draw(*value_bytes_max + 1) as usize];
         let soon = Millis(*now + choices.draw(2000));
         let expiries = [ExpiryChange::Keep, ExpiryChange::Clear, ExpiryChange::At(soon)];
-        let op = match choices.draw(60) {
+        let length = choices.draw(name.len() as u64) as usize + 1;
+        let op = match choices.draw(62) {
             0..=29 => Op::Put {
                 key,
                 value: if choices.draw(4) == 0 {
@@ -401,6 +402,7 @@ impl Lives {
             53..=55 => Op::Invalidate { key, expiry: expiries[choices.draw(3) as usize] },
             56 => Op::Flush { db: (choices.draw(2) == 0).then_some(db) },
             57 => Op::Swap { first: db, second: Db(choices.draw(u64::from(options.database_count)) as u8) },
+            58 | 59 => Op::DeletePrefix { db, prefix: &name[..length] },
             _ => {
                 let _ = shard.get(key, Millis(*now), Touch::Count);
                 Op::Delete { key: shard.key(db, b"nobody's") }
