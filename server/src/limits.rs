@@ -104,6 +104,25 @@ pub(crate) const WALK_QUIET_MS: u64 = 10;
 /// Most requests of a shard that wait for a key.
 pub(crate) const WAITER_COUNT_MAX: usize = 65_536;
 
+/// Longest time of a lock, in milliseconds: 30 days.
+pub(crate) const LOCK_TTL_MS_MAX: u64 = 2_592_000_000;
+
+/// Longest time that LOCK waits, in milliseconds: a day.
+pub(crate) const LOCK_WAIT_MS_MAX: u64 = 86_400_000;
+
+/// Most requests of a rate limit, at once and in a period.
+pub(crate) const THROTTLE_COUNT_MAX: u64 = 1_000_000_000;
+
+/// Longest period of a rate limit, in seconds: a year.
+pub(crate) const THROTTLE_PERIOD_SECONDS_MAX: u64 = 365 * 86_400;
+
+/// Longest time in which the whole burst of a rate limit comes back, in seconds: a hundred years.
+pub(crate) const THROTTLE_BURST_SECONDS_MAX: u64 = 100 * THROTTLE_PERIOD_SECONDS_MAX;
+
+// How far a limit is used up is kept in seconds of 32 bits, and until when in nanoseconds of 63, since 1970.
+const _: () = assert!(THROTTLE_BURST_SECONDS_MAX < u32::MAX as u64);
+const _: () = assert!(THROTTLE_BURST_SECONDS_MAX * 1_000_000_000 < i64::MAX as u64 / 2);
+
 /// Niceness of the thread that writes snapshots.
 pub(crate) const SNAPSHOT_KEEPER_NICENESS: i32 = 5;
 

@@ -11,7 +11,6 @@ pub(crate) struct Failure(Cow<'static, str>);
 
 impl Failure {
     /// The entry is of another type.
-    #[expect(dead_code, reason = "strings are the only type that entries have so far")]
     pub(crate) const WRONG_TYPE: Failure =
         Failure::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
     /// The arguments do not follow the command's grammar.

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use locksley_engine::{Entry, Value};
+use locksley_engine::{Entry, Kind, Value};
 use locksley_wire::number::{Digits, parse_i64, text_bytes};
 use locksley_wire::resp::Reply;
 
@@ -25,9 +25,11 @@ pub(crate) enum Text<'a> {
 /// # Errors
 /// [`Failure::WRONG_TYPE`] when it is of another type.
 #[inline]
-#[expect(clippy::unnecessary_wraps, reason = "every entry is a string as long as there are no other types")]
 pub(crate) fn string_value<'a>(entry: &Entry<'a>) -> Result<StringValue<'a>, Failure> {
-    Ok(StringValue(entry.value))
+    match entry.kind {
+        Kind::String => Ok(StringValue(entry.value)),
+        Kind::Lock => Err(Failure::WRONG_TYPE),
+    }
 }
 
 impl<'a> StringValue<'a> {

@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod errors;
 pub(crate) mod events;
 pub(crate) mod histogram;
+pub(crate) mod locks;
 pub(crate) mod monitor;
 pub(crate) mod quote;
 pub(crate) mod rates;
@@ -21,6 +22,7 @@ use cache::CacheCounters;
 use clock::{Clock, Nanos};
 use errors::ErrorCounts;
 use histogram::Histogram;
+use locks::LockCounters;
 use rates::{Rates, Samples, Totals};
 
 /// Counters of one command or subcommand.
@@ -74,6 +76,8 @@ pub(crate) struct Counters {
     pub log_stalls: u64,
     /// What the commands of memcached came to.
     pub cache: CacheCounters,
+    /// What came of locks and rate limits.
+    pub locks: LockCounters,
     /// Most memory the shard was seen to use, in bytes.
     pub peak_memory_bytes: u64,
     /// Whether every command is timed by itself.
@@ -101,6 +105,7 @@ impl Counters {
             query_limit_disconnections: 0,
             log_stalls: 0,
             cache: CacheCounters::default(),
+            locks: LockCounters::default(),
             peak_memory_bytes: 0,
             times_each: false,
             samples: Samples::default(),

@@ -2,9 +2,14 @@
 
 mod arguments;
 mod gcra;
+mod lock;
+mod lockinfo;
+mod relock;
 mod throttle;
+mod unlock;
 
 use super::row::Command;
 
 /// The group's rows.
-pub(super) static COMMANDS: &[&Command] = &[&throttle::THROTTLE];
+pub(super) static COMMANDS: &[&Command] =
+    &[&lock::LOCK, &lockinfo::LOCKINFO, &relock::RELOCK, &throttle::THROTTLE, &unlock::UNLOCK];

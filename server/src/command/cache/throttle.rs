@@ -12,11 +12,7 @@ use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
 use crate::command::string_value::string_value;
-
-/// Most requests at once, and most in a period.
-const COUNT_MAX: u64 = 1_000_000_000;
-/// The longest period, in seconds.
-const PERIOD_S_MAX: u64 = 86_400 * 365;
+use crate::limits::{THROTTLE_COUNT_MAX, THROTTLE_PERIOD_SECONDS_MAX};
 
 pub(super) static THROTTLE: Command = Command {
     name: "throttle",
@@ -53,7 +49,10 @@ fn throttle(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
             context.shard().apply(op, now)?;
             [1, remaining, 0]
         }
-        Verdict::Denied { retry_after_ms } => [0, 0, retry_after_ms],
+        Verdict::Denied { retry_after_ms } => {
+            context.thread.counters.locks.throttled += 1;
+            [0, 0, retry_after_ms]
+        }
     };
     reply.array(shown.len());
     for number in shown {
@@ -63,9 +62,9 @@ fn throttle(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
 }
 
 fn limit(args: Args<'_>) -> Result<Limit, Failure> {
-    let count = number("rate", args[3], 1..=COUNT_MAX)?;
-    let rate = Rate::new(count, number("period", args[4], 1..=PERIOD_S_MAX)?);
-    let burst = number("burst", args[2], 1..=COUNT_MAX.min(rate.burst_max()))?;
+    let count = number("rate", args[3], 1..=THROTTLE_COUNT_MAX)?;
+    let rate = Rate::new(count, number("period", args[4], 1..=THROTTLE_PERIOD_SECONDS_MAX)?);
+    let burst = number("burst", args[2], 1..=THROTTLE_COUNT_MAX.min(rate.burst_max()))?;
     Ok(rate.with_burst(burst))
 }
 

@@ -1,13 +1,12 @@
 //! OBJECT: how an entry is kept.
 
-use locksley_engine::{Encoding, Entry, Policy, Touch};
+use locksley_engine::{Encoding, Entry, Policy, Touch, Value};
 use locksley_wire::resp::Reply;
 
 use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::help::help as write_help;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
-use crate::command::string_value::string_value;
 
 /// FREQ was asked for, but the policy keeps no frequency.
 const NO_FREQUENCY: Failure = Failure::fixed(
@@ -124,7 +123,7 @@ const REFCOUNT: Command = Command {
 
 fn encoding(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     inspect(context, args, reply, |entry, _, reply| {
-        let is_short = string_value(entry)?.len() <= EMBEDDED_BYTES_MAX;
+        let is_short = matches!(entry.value, Value::Bytes(bytes) if bytes.len() <= EMBEDDED_BYTES_MAX);
         reply.bulk(match entry.encoding {
             Encoding::Integer => b"int",
             Encoding::Bytes if is_short => b"embstr",

@@ -1,6 +1,6 @@
 //! TYPE: of what type a key's value is.
 
-use locksley_engine::{Entry, Touch};
+use locksley_engine::{Entry, Kind, Touch};
 use locksley_wire::resp::Reply;
 
 use crate::command::context::Context;
@@ -28,8 +28,11 @@ fn type_of(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
 }
 
 /// The name of the type of an entry's value.
-pub(super) fn type_name(_: &Entry<'_>) -> &'static str {
-    "string"
+pub(super) fn type_name(entry: &Entry<'_>) -> &'static str {
+    match entry.kind {
+        Kind::String => "string",
+        Kind::Lock => "lock",
+    }
 }
 
 #[cfg(test)]
