@@ -12,7 +12,7 @@ use locksley_engine::disk::SegmentMemory;
 use locksley_engine::wal::{
     Body, Log, LogOptions, SEGMENT_HEADER_BYTES, SEGMENT_VERSION, Segment, SegmentHeader, SegmentReader,
 };
-use locksley_engine::{Db, Lsn, Origin, Value};
+use locksley_engine::{Db, Grace, Lsn, Origin, Value};
 
 /// Bytes of frames, heads included.
 const FRAME_BYTES: [usize; 3] = [64, 200, 1_200];
@@ -57,7 +57,14 @@ impl Rig {
     }
 
     fn body(&self) -> Body<'_> {
-        Body::Put { db: Db(0), key: &self.key, value: Value::Bytes(&self.value), expiry: None, client_flags: 0 }
+        Body::Put {
+            db: Db(0),
+            key: &self.key,
+            value: Value::Bytes(&self.value),
+            expiry: None,
+            client_flags: 0,
+            grace: Grace::NONE,
+        }
     }
 
     /// A log with one segment of zeros.

@@ -64,7 +64,7 @@ fn take(shard: &mut Shard, file: Vec<u8>) -> Taken {
     taken.file.clear();
     let lsn = shard.begin_snapshot(SnapshotOptions { waiting_bytes_max: 64 << 20 });
     let origin = Origin { generation: 1, shard: 0, shard_count: 1 };
-    let header = FileHeader { version: FILE_VERSION, origin, id: 1, lsn };
+    let header = FileHeader { version: FILE_VERSION, origin, id: 1, lsn, fence: 0 };
     taken.file.extend_from_slice(header.to_bytes().as_slice());
     loop {
         let (start, start_busy) = (Instant::now(), busy());
@@ -114,7 +114,7 @@ fn restore(file: &[u8], seed: u64) -> (Duration, u64) {
 fn overwrite(shard: &mut Shard, entries: u64, with_snapshot: bool) -> Duration {
     let value = [b'w'; VALUE_BYTES];
     let origin = Origin { generation: 1, shard: 0, shard_count: 1 };
-    let header = FileHeader { version: FILE_VERSION, origin, id: 2, lsn: Lsn(0) };
+    let header = FileHeader { version: FILE_VERSION, origin, id: 2, lsn: Lsn(0), fence: 0 };
     if with_snapshot {
         shard.begin_snapshot(SnapshotOptions { waiting_bytes_max: 64 << 20 });
     }

@@ -1,21 +1,25 @@
 //! An entry: its bytes in a cell, and the view of it that a read returns.
 //!
-//! Each entry is one cell of the slab: a header of two words, two fields that are there only when needed,
+//! Each entry is one cell of the slab: a header of two words, three fields that are there only when needed,
 //! the key, the value. Nothing of an entry lies anywhere else but its table slot, so a lookup touches one
 //! table line and then the cell, and header and a key of up to 48 bytes share the cell's first line.
 //!
 //! ```text
-//! byte 0        8        16       24      28
-//!      ┌────────┬────────┬────────┬───────┬─────────┬───────────────┐
-//!      │ word 0 │ word 1 │ expiry │ flags │ key ... │ value ...     │
-//!      └────────┴────────┴────────┴───────┴─────────┴───────────────┘
-//!                          u64 ms    u32
+//! byte 0        8        16       24      28                      36
+//!      ┌────────┬────────┬────────┬───────┬───────────┬───────────┬─────────┬───────────────┐
+//!      │ word 0 │ word 1 │ expiry │ flags │ grace_ms  │ cost_ms   │ key ... │ value ...     │
+//!      └────────┴────────┴────────┴───────┴───────────┴───────────┴─────────┴───────────────┘
+//!                          u64 ms    u32    u32         u32
 //!                         (if has_   (if has_
-//!                          expiry)    flags)
+//!                          expiry)    flags) (if has_grace)
 //!
 //! word 0   access (low 8): 8 | mark: 1 | has_flags: 1 | has_expiry: 1 | encoding: 2 | stale: 1 | kind: 3
 //!          | value bytes: 30 | key bytes: 17
 //! word 1   late: 1 | version: 47 | table: 5 | read: 1 | access (high 10): 10
+//!
+//! kind     1 a string
+//!          2 a string with the field of the grace; with the encoding 3 it has no value and notes that there is nothing
+//!          5 a lock: its value is an integer, the token of its holder
 //! ```
 //!
 //! Both words are little-endian and drawn with the highest bit first. The access bits straddle the border
@@ -23,7 +27,11 @@
 //! use is one load and at most one store.
 //!
 //! Invariants:
-//! - `kind` is never 0 in a live entry; 1 is a string.
+//! - `kind` is never 0 in a live entry. Its middle bit is `has_grace`, so that where the key begins is found without a
+//!   branch; all kinds but the first are looked at behind one test.
+//! - The expiry field holds when the entry goes. A value with a grace is over that much earlier, and from then on
+//!   only [`Shard::look`](crate::Shard::look) shows it. What does not expire has no grace, and what notes that there
+//!   is nothing always expires.
 //! - `stale` is set by [`Op::Invalidate`](crate::Op::Invalidate) and cleared when the value is written whole.
 //! - `read` is set by a read that counts as a use and cleared when the value changes.
 //! - An expiry field may hold [`NEVER`]: entries with long values have both fields from the start and an
@@ -39,6 +47,8 @@ pub(crate) const HEADER_BYTES: usize = 16;
 pub(crate) const EXPIRY_BYTES: usize = 8;
 /// Bytes of the client flags field.
 pub(crate) const FLAGS_BYTES: usize = 4;
+/// Bytes of the grace field.
+pub(crate) const GRACE_BYTES: usize = 8;
 /// Bytes of an integer value.
 pub(crate) const INTEGER_BYTES: usize = 8;
 /// From this value length on an entry has both fields from the start.
@@ -75,8 +85,14 @@ const ACCESS_MASK: u32 = (1 << crate::evict::ACCESS_BITS) - 1;
 const READ: u32 = ACCESS_MASK + 1;
 /// Where the `u32` with the access bits begins.
 const ACCESS_OFFSET: usize = 7;
-/// The kind of every entry there is so far.
+/// A string without the field of the grace.
 const KIND_STRING: u64 = 1;
+/// The bit of kinds that have that field.
+const KIND_GRACE: u64 = 1 << 1;
+/// A lock.
+const KIND_LOCK: u64 = 5;
+/// The encoding of what has no value.
+const ENCODING_NONE: u64 = 3;
 
 const _: () = assert!(ACCESS_LOW_SHIFT == 8 * ACCESS_OFFSET as u32);
 const _: () = assert!(LATE_SHIFT == 63);
@@ -85,6 +101,7 @@ const _: () = assert!(crate::limits::KEY_BYTES_MAX < 1 << KEY_BITS);
 const _: () = assert!(crate::limits::VALUE_BYTES_MAX < 1 << VALUE_BITS);
 const _: () = assert!(crate::limits::TABLE_COUNT_MAX <= 1 << TABLE_BITS);
 const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
+const _: () = assert!(KIND_LOCK & KIND_GRACE == 0 && KIND_LOCK < 1 << KIND_BITS);
 
 /// The value of an entry as an op states it or a read returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +121,31 @@ pub enum Encoding {
     Bytes,
     /// As bytes that were changed in place since they were written whole.
     Spliced,
+}
+
+/// How a value ends, beside when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grace {
+    /// For how long it is kept behind its time, in milliseconds.
+    pub grace_ms: u32,
+    /// How long it took to make, in milliseconds; 0 if nobody said.
+    pub cost_ms: u32,
+}
+
+impl Grace {
+    /// That of most values.
+    pub const NONE: Grace = Grace { grace_ms: 0, cost_ms: 0 };
+}
+
+/// What a cell holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A string.
+    String,
+    /// The note that there is nothing.
+    Absent,
+    /// A lock.
+    Lock,
 }
 
 /// The type of an entry.
@@ -174,19 +216,43 @@ pub(crate) struct Shape {
     pub(crate) has_expiry: bool,
     /// There is a client flags field.
     pub(crate) has_flags: bool,
+    /// There is a grace field.
+    pub(crate) has_grace: bool,
 }
 
 impl Shape {
-    /// The shape of an entry written whole.
+    /// The shape of an entry written whole, without a grace.
     pub(crate) fn of(key_bytes: usize, value_bytes: usize, expires: bool, has_flags: bool) -> Shape {
         let always = value_bytes >= FIELDS_ALWAYS_BYTES;
-        Shape { key_bytes, value_bytes, has_expiry: expires || always, has_flags: has_flags || always }
+        let (has_expiry, has_flags) = (expires || always, has_flags || always);
+        Shape { key_bytes, value_bytes, has_expiry, has_flags, has_grace: false }
+    }
+
+    /// The same with a grace field, or without.
+    #[inline]
+    pub(crate) fn with_grace(self, has_grace: bool) -> Shape {
+        Shape { has_grace, ..self }
     }
 
     /// Where the key begins.
     #[inline]
     pub(crate) fn key_offset(self) -> usize {
-        HEADER_BYTES + EXPIRY_BYTES * usize::from(self.has_expiry) + FLAGS_BYTES * usize::from(self.has_flags)
+        HEADER_BYTES
+            + EXPIRY_BYTES * usize::from(self.has_expiry)
+            + FLAGS_BYTES * usize::from(self.has_flags)
+            + GRACE_BYTES * usize::from(self.has_grace)
+    }
+
+    /// Where the client flags are, which must be there.
+    #[inline]
+    fn flags_offset(self) -> usize {
+        HEADER_BYTES + EXPIRY_BYTES * usize::from(self.has_expiry)
+    }
+
+    /// Where the grace is, which must be there.
+    #[inline]
+    fn grace_offset(self) -> usize {
+        self.key_offset() - GRACE_BYTES
     }
 
     /// Where the value begins.
@@ -210,18 +276,25 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// The header of a string entry.
-    pub(crate) fn new(shape: Shape, encoding: Encoding, table: u8, version: u64, access: u32) -> Header {
+    /// The header of an entry; that of what has no value has no encoding.
+    #[inline]
+    pub(crate) fn new(form: Form, shape: Shape, encoding: Encoding, table: u8, version: u64, access: u32) -> Header {
         debug_assert!(shape.key_bytes < 1 << KEY_BITS && shape.value_bytes < 1 << VALUE_BITS, "lengths are bounded");
         debug_assert!(u32::from(table) < 1 << TABLE_BITS && version <= VERSION_MAX, "ids are bounded");
-        let encoding = match encoding {
-            Encoding::Integer => 0,
-            Encoding::Bytes => 1,
-            Encoding::Spliced => 2,
+        debug_assert!(shape.has_grace || form != Form::Absent, "what has no value has the field");
+        let kind = match form {
+            Form::Lock => KIND_LOCK,
+            Form::String | Form::Absent => KIND_STRING << u32::from(shape.has_grace),
+        };
+        let encoding = match (form, encoding) {
+            (Form::Absent, _) => ENCODING_NONE,
+            (_, Encoding::Integer) => 0,
+            (_, Encoding::Bytes) => 1,
+            (_, Encoding::Spliced) => 2,
         };
         let word0 = shape.key_bytes as u64
             | (shape.value_bytes as u64) << VALUE_SHIFT
-            | KIND_STRING << KIND_SHIFT
+            | kind << KIND_SHIFT
             | encoding << ENCODING_SHIFT
             | u64::from(shape.has_expiry) << EXPIRY_SHIFT
             | u64::from(shape.has_flags) << FLAGS_SHIFT
@@ -266,6 +339,7 @@ impl Header {
             value_bytes: self.value_bytes(),
             has_expiry: self.word0 >> EXPIRY_SHIFT & 1 != 0,
             has_flags: self.word0 >> FLAGS_SHIFT & 1 != 0,
+            has_grace: self.word0 >> KIND_SHIFT & KIND_GRACE != 0,
         }
     }
 
@@ -280,8 +354,35 @@ impl Header {
     }
 
     /// Whether this is an entry at all.
-    pub(crate) fn is_string(self) -> bool {
-        self.word0 >> KIND_SHIFT & ((1 << KIND_BITS) - 1) == KIND_STRING
+    pub(crate) fn is_entry(self) -> bool {
+        matches!(self.kind_bits(), KIND_STRING | KIND_GRACE | KIND_LOCK)
+    }
+
+    /// Whether this is a string that has no grace field.
+    #[inline]
+    pub(crate) fn is_plain(self) -> bool {
+        self.kind_bits() == KIND_STRING
+    }
+
+    /// What the cell holds.
+    #[inline]
+    pub(crate) fn form(self) -> Form {
+        match self.kind_bits() {
+            KIND_LOCK => Form::Lock,
+            KIND_GRACE if self.word0 >> ENCODING_SHIFT & 3 == ENCODING_NONE => Form::Absent,
+            _ => Form::String,
+        }
+    }
+
+    /// The type that readers of values see.
+    #[inline]
+    pub(crate) fn kind(self) -> Kind {
+        if self.kind_bits() == KIND_LOCK { Kind::Lock } else { Kind::String }
+    }
+
+    #[inline]
+    fn kind_bits(self) -> u64 {
+        self.word0 >> KIND_SHIFT & ((1 << KIND_BITS) - 1)
     }
 
     /// Whether the value was declared out of date.
@@ -458,6 +559,46 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The grace, none if there is no field.
+    #[inline]
+    pub(crate) fn grace(&self) -> Grace {
+        let shape = self.header.shape();
+        if !shape.has_grace {
+            return Grace::NONE;
+        }
+        let field = &self.cell[shape.grace_offset()..][..GRACE_BYTES];
+        let half = |offset: usize| u32::from_le_bytes(field[offset..][..4].try_into().expect("a slice of four bytes"));
+        Grace { grace_ms: half(0), cost_ms: half(4) }
+    }
+
+    /// Milliseconds since the epoch up to which readers of values see the entry, as far as its time goes; [`NEVER`] if
+    /// it does not end.
+    #[inline]
+    pub(crate) fn fresh_until_or_never(&self) -> u64 {
+        match self.expiry_or_never() {
+            NEVER => NEVER,
+            end => end.saturating_sub(u64::from(self.grace().grace_ms)),
+        }
+    }
+
+    /// The same, if it ends.
+    #[inline]
+    pub(crate) fn fresh_until(&self) -> Option<Millis> {
+        match self.fresh_until_or_never() {
+            NEVER => None,
+            at => Some(Millis(at)),
+        }
+    }
+
+    /// Whether readers of values see the entry at `now`.
+    #[inline]
+    pub(crate) fn is_shown(&self, now: Millis) -> bool {
+        if self.header.is_plain() {
+            return self.expiry_or_never() > now.0;
+        }
+        self.header.form() != Form::Absent && self.fresh_until_or_never() > now.0
+    }
+
     /// The client flags, 0 if there is no field.
     #[inline]
     pub(crate) fn client_flags(&self) -> u32 {
@@ -465,7 +606,7 @@ impl<'a> Record<'a> {
         if !shape.has_flags {
             return 0;
         }
-        let offset = shape.key_offset() - FLAGS_BYTES;
+        let offset = shape.flags_offset();
         u32::from_le_bytes(self.cell[offset..][..FLAGS_BYTES].try_into().expect("a slice of four bytes"))
     }
 
@@ -503,16 +644,28 @@ pub(crate) fn set_expiry_field(cell: &mut [u8], expiry: u64) {
     cell[HEADER_BYTES..][..EXPIRY_BYTES].copy_from_slice(&expiry.to_le_bytes());
 }
 
+/// Writes the grace field, if there is one in an entry of that shape.
+#[inline]
+pub(crate) fn set_grace_field(cell: &mut [u8], shape: Shape, grace: Grace) {
+    debug_assert!(shape.has_grace || grace == Grace::NONE, "a grace needs its field");
+    if shape.has_grace {
+        let field = &mut cell[shape.grace_offset()..][..GRACE_BYTES];
+        field[..4].copy_from_slice(&grace.grace_ms.to_le_bytes());
+        field[4..].copy_from_slice(&grace.cost_ms.to_le_bytes());
+    }
+}
+
 /// Writes the fields of an entry of that shape; header, key and value are the caller's.
 #[inline]
-pub(crate) fn write_fields(cell: &mut [u8], shape: Shape, expiry: u64, client_flags: u32) {
+pub(crate) fn write_fields(cell: &mut [u8], shape: Shape, expiry: u64, client_flags: u32, grace: Grace) {
     debug_assert!(shape.has_expiry || expiry == NEVER, "an expiry needs its field");
     debug_assert!(shape.has_flags || client_flags == 0, "flags need their field");
+    set_grace_field(cell, shape, grace);
     if shape.has_expiry {
         cell[HEADER_BYTES..][..EXPIRY_BYTES].copy_from_slice(&expiry.to_le_bytes());
     }
     if shape.has_flags {
-        cell[shape.key_offset() - FLAGS_BYTES..][..FLAGS_BYTES].copy_from_slice(&client_flags.to_le_bytes());
+        cell[shape.flags_offset()..][..FLAGS_BYTES].copy_from_slice(&client_flags.to_le_bytes());
     }
 }
 
@@ -527,10 +680,12 @@ mod tests {
     use super::*;
     use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
+    const GRACE: Grace = Grace { grace_ms: 500, cost_ms: u32::MAX };
+
     fn written(shape: Shape, expiry: u64, flags: u32, key: &[u8], value: &[u8]) -> Vec<u8> {
         let mut cell = vec![0xAA; shape.cell_bytes() + 5];
-        Header::new(shape, Encoding::Bytes, 31, VERSION_MAX, ACCESS_MASK).write(&mut cell);
-        write_fields(&mut cell, shape, expiry, flags);
+        Header::new(Form::String, shape, Encoding::Bytes, 31, VERSION_MAX, ACCESS_MASK).write(&mut cell);
+        write_fields(&mut cell, shape, expiry, flags, if shape.has_grace { GRACE } else { Grace::NONE });
         cell[shape.key_offset()..][..key.len()].copy_from_slice(key);
         cell[shape.value_offset()..][..value.len()].copy_from_slice(value);
         cell
@@ -538,11 +693,12 @@ mod tests {
 
     #[test]
     fn an_entry_reads_back_as_written() {
-        for (expires, flagged) in [(false, false), (true, false), (false, true), (true, true)] {
+        let fields = [(false, false), (true, false), (false, true), (true, true)];
+        for ((expires, flagged), graced) in fields.into_iter().flat_map(|pair| [(pair, false), (pair, true)]) {
             for (key, value) in
                 [("", ""), ("k", "value"), ("a longer key than one line of sixty-four bytes can hold with it", "v")]
             {
-                let shape = Shape::of(key.len(), value.len(), expires, flagged);
+                let shape = Shape::of(key.len(), value.len(), expires, flagged).with_grace(graced);
                 let expiry = if expires { 1_700_000_000_000 } else { NEVER };
                 let flags = if flagged { 0xDEAD_BEEF } else { 0 };
                 let cell = written(shape, expiry, flags, key.as_bytes(), value.as_bytes());
@@ -554,18 +710,51 @@ mod tests {
                 assert_eq!(record.expiry().is_some(), expires);
                 assert_eq!(record.client_flags(), flags);
                 assert_eq!((record.header.table(), record.header.version()), (31, VERSION_MAX));
-                assert!(record.header.is_string());
+                assert!(record.header.is_entry());
+                assert_eq!((record.header.is_plain(), record.header.form()), (!graced, Form::String));
+                assert_eq!(record.grace(), if graced { GRACE } else { Grace::NONE });
+                let until = if expires && graced { expiry - 500 } else { expiry };
+                assert_eq!(record.fresh_until_or_never(), until);
             }
         }
     }
 
     #[test]
+    fn each_form_is_known_by_its_header() {
+        for (form, has_grace, kind) in [
+            (Form::String, false, Kind::String),
+            (Form::String, true, Kind::String),
+            (Form::Absent, true, Kind::String),
+            (Form::Lock, false, Kind::Lock),
+        ] {
+            let shape = Shape::of(3, 8, true, false).with_grace(has_grace);
+            let header = Header::new(form, shape, Encoding::Integer, 1, 2, 3);
+            assert_eq!((header.form(), header.kind(), header.shape()), (form, kind, shape));
+            assert_eq!((header.is_entry(), header.is_plain()), (true, form == Form::String && !has_grace));
+        }
+        assert!(!Header { word0: 0, word1: 0 }.is_entry());
+    }
+
+    #[test]
+    fn readers_see_a_value_until_its_grace_begins() {
+        let shape = Shape::of(1, 1, true, false);
+        for (graced, at, is_shown) in
+            [(false, 999, true), (false, 1_000, false), (true, 499, true), (true, 500, false), (true, 1_000, false)]
+        {
+            let cell = written(shape.with_grace(graced), 1_000, 0, b"k", b"v");
+            assert_eq!(Record::read(&cell).is_shown(Millis(at)), is_shown, "{graced} {at}");
+        }
+    }
+
+    #[test]
     fn header_parts_do_not_touch_each_other() {
-        let shape = Shape { key_bytes: KEY_BYTES_MAX, value_bytes: VALUE_BYTES_MAX, has_expiry: true, has_flags: true };
+        let key_bytes = KEY_BYTES_MAX;
+        let shape =
+            Shape { key_bytes, value_bytes: VALUE_BYTES_MAX, has_expiry: true, has_flags: true, has_grace: true };
         for access in [0, 1, 0x80, 0x100, 0x2AAAA, ACCESS_MASK] {
             for table in [0, 21, 31] {
                 for version in [0, 1, VERSION_MAX / 3, VERSION_MAX] {
-                    let header = Header::new(shape, Encoding::Spliced, table, version, 0);
+                    let header = Header::new(Form::String, shape, Encoding::Spliced, table, version, 0);
                     let mut cell = [0; HEADER_BYTES];
                     header.with_mark(true).with_late(true).with_stale(true).with_read(true).write(&mut cell);
                     set_access(&mut cell, access);
@@ -574,7 +763,7 @@ mod tests {
                     assert!(read.was_read() && read.is_stale());
                     assert_eq!(read.uses(), Uses::read(access));
                     assert_eq!((read.table(), read.version()), (table, version));
-                    assert!(read.mark() && read.late() && read.is_string());
+                    assert!(read.mark() && read.late() && read.is_entry());
                     assert_eq!(read.shape(), shape);
                     assert_eq!(read.encoding(), Encoding::Spliced);
                     let plain = read.with_mark(false).with_late(false).with_version(7);

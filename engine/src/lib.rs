@@ -34,7 +34,7 @@ pub mod wal;
 mod watch;
 
 pub use cell::{Cell, UNIT_BYTES};
-pub use entry::{Encoding, Entry, Kind, Look, Value};
+pub use entry::{Encoding, Entry, Form, Grace, Kind, Look, Value};
 pub use key::{Db, Key};
 pub use lsn::{Lsn, Origin};
 pub use op::{Applied, ExpiryChange, FlagsChange, Op, Refusal};

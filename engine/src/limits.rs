@@ -6,6 +6,9 @@ pub const KEY_BYTES_MAX: usize = 64 * 1024;
 /// Longest value, in bytes.
 pub const VALUE_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// Highest fencing token of a lock: its value is an `i64`.
+pub const TOKEN_MAX: u64 = i64::MAX as u64;
+
 /// Most logical databases of a shard.
 pub const DATABASE_COUNT_MAX: usize = 16;
 

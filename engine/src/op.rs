@@ -103,7 +103,7 @@ pub enum ExpiryChange {
     /// The entry expires at this instant, whatever the policy says.
     Exactly(Millis),
     /// As [`ExpiryChange::At`] with `until`; the value is kept for a grace behind that, in which only [`Shard::look`]
-    /// shows it. In a [`Op::Put`] only.
+    /// shows it.
     ///
     /// [`Shard::look`]: crate::Shard::look
     Graced {

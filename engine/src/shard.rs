@@ -29,6 +29,8 @@ mod contents;
 mod databases;
 mod durable;
 mod journal;
+#[cfg(test)]
+mod kinds;
 mod prefixes;
 mod room;
 mod snapshot;
@@ -36,7 +38,7 @@ mod snapshot;
 use rapidhash::v3::RapidSecrets;
 
 use crate::cell::Cell;
-use crate::entry::{self, Entry, HEADER_BYTES, Kind, Look, Record, Uses};
+use crate::entry::{self, Entry, Form, HEADER_BYTES, Look, Record, Uses};
 use crate::evict::{EvictOptions, Evictor};
 use crate::expiry::Wheel;
 use crate::key::{Db, Key};
@@ -46,17 +48,21 @@ use crate::op::{Applied, Op, Refusal};
 use crate::policy::Policy;
 use crate::prefixes::{PendingPrefix, Prefixes};
 use crate::slab::{Slab, SlabOptions};
+use crate::snapshot::Item;
 use crate::stats::{MemoryUse, ShardStats};
 use crate::time::Millis;
 use crate::ttl::TtlPolicy;
 use crate::watch::{Touched, Watch};
 pub(crate) use contents::scale;
-use contents::{Cause, Contents, prefix};
+use contents::{Cause, Contents, Found, prefix};
 use databases::Databases;
 use journal::Journal;
 
 /// What an entry's slot takes in its table, on average, in bytes.
 const SLOT_SHARE_BYTES: usize = 10;
+/// Fencing tokens that a millisecond of the clock is worth: what is lost of them in a crash is made up for by the time
+/// that a restart takes.
+const FENCE_STEPS_PER_MS: u64 = 1000;
 /// Draws of a random entry before the table is searched in order.
 const DRAW_COUNT: u32 = 16;
 
@@ -132,6 +138,8 @@ pub struct Shard {
     contents: Contents,
     evictor: Evictor,
     outside_bytes: u64,
+    /// The highest fencing token there was.
+    fence: u64,
     watch: Watch,
     /// Cells moved by the evacuation under way: kept to be used again.
     moved: Vec<Cell>,
@@ -159,7 +167,7 @@ impl Shard {
             walk: None,
         };
         let evictor = Evictor::new(evict_options(&options));
-        Ok(Shard { options, contents, evictor, outside_bytes: 0, watch: Watch::default(), moved: Vec::new() })
+        Ok(Shard { options, contents, evictor, outside_bytes: 0, fence: 0, watch: Watch::default(), moved: Vec::new() })
     }
 
     /// Names an entry: hashes `bytes` once for all later calls.
@@ -189,10 +197,7 @@ impl Shard {
     pub fn get(&mut self, key: Key<'_>, now: Millis, touch: Touch) -> Option<Entry<'_>> {
         let (cell, uses) = self.look_up(key, now, touch)?;
         let record = self.contents.record(cell);
-        let cell_bytes = match touch {
-            Touch::Leave => self.contents.slab.capacity(cell),
-            Touch::Count | Touch::CountOnly => record.header.shape().cell_bytes(),
-        };
+        let cell_bytes = self.viewed_bytes(&record, cell, touch);
         Some(self.view(&record, uses, cell_bytes, now))
     }
 
@@ -204,13 +209,42 @@ impl Shard {
 
     /// All that `key` holds at `now`, notes that there is nothing and values in their grace included; a live entry counts
     /// as a hit and is renewed as [`Shard::get`] does it, everything else counts as a miss.
+    // Inlined for the same reason as `get`.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "unused parts must go away")]
     pub fn look(&mut self, key: Key<'_>, now: Millis, touch: Touch) -> Look<'_> {
-        self.get(key, now, touch).map_or(Look::Missing, Look::Live)
+        let Some(found) = self.contents.find_live(key, now) else {
+            self.contents.stats.misses += u64::from(touch != Touch::Leave);
+            return Look::Missing;
+        };
+        if !self.contents.is_shown(found, now) {
+            self.count_hidden(found, touch);
+            return self.look_behind(found, now);
+        }
+        let uses = self.count_hit(found, now, touch);
+        let record = self.contents.record(found.cell);
+        let cell_bytes = self.viewed_bytes(&record, found.cell, touch);
+        Look::Live(self.view(&record, uses, cell_bytes, now))
     }
 
     /// The fencing token of the next lock: higher than any before, and at least the time in microseconds.
+    ///
+    /// # Panics
+    /// When tokens are used up, which takes a clock that is 290,000 years ahead.
     pub fn next_fence(&self, now: Millis) -> u64 {
-        todo!("{now:?}")
+        let next = (self.fence + 1).max(now.0.saturating_mul(FENCE_STEPS_PER_MS));
+        assert!(next <= limits::TOKEN_MAX, "tokens are not used up");
+        next
+    }
+
+    /// The highest fencing token there was.
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    /// Makes sure that the next fencing token is higher than `fence`, which an earlier life of the shard gave out.
+    pub fn raise_fence(&mut self, fence: u64) {
+        self.fence = self.fence.max(fence);
     }
 
     /// Watches `key` until it is touched: by any change of its value that somebody asks for, its removal or the flush of
@@ -264,8 +298,8 @@ impl Shard {
             Op::Delete { key } => self.delete(key, now),
             Op::SetExpiry { key, expiry } => self.set_expiry(key, expiry, now),
             Op::Invalidate { key, expiry } => self.invalidate(key, expiry, now),
-            Op::PutAbsent { key, expiry } => todo!("{key:?} {expiry:?}"),
-            Op::Lock { key, token, expiry } => todo!("{key:?} {token} {expiry:?}"),
+            Op::PutAbsent { key, expiry } => self.put_absent(key, expiry, now),
+            Op::Lock { key, token, expiry } => self.lock(key, token, expiry, now),
             Op::DeletePrefix { db, prefix } => self.delete_prefix(db, prefix),
             Op::Flush { db } => self.flush(db),
             Op::Swap { first, second } => self.swap(first, second),
@@ -304,6 +338,16 @@ impl Shard {
         self.contents.databases.table(db).walk(from, count, |_, cell| {
             if let Some(entry) = self.live_view(cell, now) {
                 each(&entry);
+            }
+        })
+    }
+
+    /// The same for all that a snapshot would take, whether readers see it or not, those whose time is over included.
+    pub fn scan_items(&self, db: Db, from: u32, count: usize, mut each: impl FnMut(&Item<'_>)) -> Option<u32> {
+        let table = self.contents.databases.table(db);
+        table.walk(from, count, |_, cell| {
+            if !self.contents.is_dead(cell) {
+                each(&Item::of(db, &self.contents.record(cell)));
             }
         })
     }
@@ -388,6 +432,17 @@ impl Shard {
             self.contents.stats.misses += u64::from(touch != Touch::Leave);
             return None;
         };
+        if !self.contents.is_shown(found, now) {
+            self.count_hidden(found, touch);
+            return None;
+        }
+        Some((found.cell, self.count_hit(found, now, touch)))
+    }
+
+    /// Counts a read of a shown entry; returns the entry's uses before.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the whole of a read is one function")]
+    fn count_hit(&mut self, found: Found, now: Millis, touch: Touch) -> Uses {
         self.contents.stats.hits += u64::from(touch != Touch::Leave);
         let before = self.contents.header(found.cell).uses();
         if touch == Touch::Count {
@@ -396,13 +451,42 @@ impl Shard {
                 entry::set_uses(self.contents.slab.slice_mut(found.cell, HEADER_BYTES), after);
             }
         }
-        Some((found.cell, before))
+        before
+    }
+
+    /// Counts a read of an entry that is not shown.
+    #[cold]
+    fn count_hidden(&mut self, found: Found, touch: Touch) {
+        let is_absent = self.contents.header(found.cell).form() == Form::Absent;
+        self.contents.stats.misses += u64::from(touch != Touch::Leave);
+        self.contents.stats.negative_hits += u64::from(is_absent && touch != Touch::Leave);
+    }
+
+    /// The view of an entry that is not shown.
+    #[cold]
+    fn look_behind(&self, found: Found, now: Millis) -> Look<'_> {
+        let record = self.contents.record(found.cell);
+        if record.header.form() == Form::Absent {
+            return Look::Absent { expiry: record.expiry().expect("that there is nothing ends") };
+        }
+        let cell_bytes = self.contents.slab.capacity(found.cell);
+        Look::Over(self.view(&record, record.header.uses(), cell_bytes, now))
+    }
+
+    /// The bytes of a cell that a read shows: without the rounding if it counts, which is not worth a look at its page.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "unused parts must go away")]
+    fn viewed_bytes(&self, record: &Record<'_>, cell: Cell, touch: Touch) -> usize {
+        match touch {
+            Touch::Leave => self.contents.slab.capacity(cell),
+            Touch::Count | Touch::CountOnly => record.header.shape().cell_bytes(),
+        }
     }
 
     /// The view of the entry in `cell`, if it is live at `now`.
     fn live_view(&self, cell: Cell, now: Millis) -> Option<Entry<'_>> {
         let record = self.contents.record(cell);
-        let is_live = record.expiry_or_never() > now.0 && !self.contents.is_dead(cell);
+        let is_live = record.is_shown(now) && !self.contents.is_dead(cell);
         is_live.then(|| self.view(&record, record.header.uses(), self.contents.slab.capacity(cell), now))
     }
 
@@ -411,11 +495,11 @@ impl Shard {
     fn view<'a>(&self, record: &Record<'a>, uses: Uses, cell_bytes: usize, now: Millis) -> Entry<'a> {
         Entry {
             key: record.key(),
-            kind: Kind::String,
+            kind: record.header.kind(),
             value: record.value(),
             encoding: record.header.encoding(),
-            expiry: record.expiry(),
-            cost_ms: 0,
+            expiry: record.fresh_until(),
+            cost_ms: record.grace().cost_ms,
             client_flags: record.client_flags(),
             version: record.header.version(),
             is_stale: record.header.is_stale(),

@@ -40,6 +40,8 @@ use s3fifo::S3fifo;
 
 /// Draws that may fail before a policy gives up: a draw can meet a stale reference.
 const DRAWS_MAX: u32 = 64;
+/// Entries chosen for one eviction that may turn out to be such as stay.
+const VICTIMS_MAX: u32 = 16;
 
 /// What eviction sees of its shard, and does to it.
 pub(crate) trait Store {
@@ -61,8 +63,8 @@ pub(crate) trait Store {
     fn sample_expiring(&self, random: u64) -> Option<Cell>;
     /// Some entry among those that expire soonest, chosen by `random`; `None` as above.
     fn sample_soonest(&self, random: u64) -> Option<Cell>;
-    /// Removes the entry in `cell` and counts it as evicted.
-    fn evict(&mut self, cell: Cell);
+    /// Removes the entry in `cell` and counts it as evicted; `false` if it is one that stays.
+    fn evict(&mut self, cell: Cell) -> bool;
 }
 
 /// What a policy can be told by configuration.
@@ -176,13 +178,19 @@ impl Evictor {
 
     /// Evicts one entry by the policy; `false` if there is none that may go.
     pub(crate) fn evict(&mut self, store: &mut impl Store, now: Millis) -> bool {
-        let Some(victim) = self.victim(store, now) else { return false };
-        if victim.is_remembered {
-            self.s3fifo.remember(store.hash(victim.cell));
+        for _ in 0..VICTIMS_MAX {
+            let Some(victim) = self.victim(store, now) else { return false };
+            let hash = victim.is_remembered.then(|| store.hash(victim.cell));
+            let entry_count = store.entry_count();
+            if store.evict(victim.cell) {
+                if let Some(hash) = hash {
+                    self.s3fifo.remember(hash);
+                }
+                self.clock.count_eviction(entry_count);
+                return true;
+            }
         }
-        self.clock.count_eviction(store.entry_count());
-        store.evict(victim.cell);
-        true
+        false
     }
 
     /// Forgets all entries: they are gone.

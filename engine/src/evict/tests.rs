@@ -100,7 +100,7 @@ impl Store for Cache {
         choose(&soonest[..soonest.len().min(5)], random)
     }
 
-    fn evict(&mut self, cell: Cell) {
+    fn evict(&mut self, cell: Cell) -> bool {
         self.evicted.push(self.word(cell, 0));
         let place = self.word(cell, 3) as usize;
         assert_eq!(self.cells.swap_remove(place), cell);
@@ -109,6 +109,7 @@ impl Store for Cache {
         }
         self.expiring.retain(|expiring| *expiring != cell);
         self.slab.free(cell);
+        true
     }
 }
 

@@ -74,7 +74,13 @@ impl Model {
         let waiting_bytes_max = [0, 1 << 20, usize::MAX, usize::MAX][choices.draw(4) as usize];
         let lsn = self.shard.begin_snapshot(SnapshotOptions { waiting_bytes_max });
         assert!(lsn >= Lsn(self.version), "all changes so far are of the instant");
-        let header = FileHeader { version: FILE_VERSION, origin: ORIGIN, id: 1 + choices.draw(1 << 40), lsn };
+        let header = FileHeader {
+            version: FILE_VERSION,
+            origin: ORIGIN,
+            id: 1 + choices.draw(1 << 40),
+            lsn,
+            fence: self.shard.fence(),
+        };
         let file = header.to_bytes().as_slice().to_vec();
         self.taken = Some(Taken { header, expected, file, block_count: 0, waiting_bytes_max, was_flushed: false });
     }

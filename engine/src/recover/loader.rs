@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::disk::Disk;
-use crate::entry::{Encoding, Entry, Value};
+use crate::entry::{Encoding, Form, Grace, Value};
 use crate::key::Db;
 use crate::limits::DATABASE_COUNT_MAX;
 use crate::lsn::Lsn;
@@ -207,6 +207,7 @@ impl<D: Disk + Clone> Loader<D> {
         }
         .map_err(|fault| Fault::Damage { path: file.path.clone(), offset: 0, sentence: fault.to_string() })?;
         let start = reader.offset();
+        shard.raise_fence(reader.header().fence);
         let mut batch = Batch::default();
         loop {
             match reader.next() {
@@ -349,7 +350,11 @@ fn apply(shard: &mut Shard, record: &Record<'_>, filter: Filter, repair: bool) -
         Body::Flush { db } if !filter.is_whole() => flush(shard, record.lsn, db, filter),
         Body::Swap { first, second } if !filter.is_whole() => swap(shard, record.lsn, first, second, filter),
         Body::DeletePrefix { db, prefix } if !filter.is_whole() => take(shard, record.lsn, db, prefix, filter, drop),
-        Body::Put { key, .. } | Body::Delete { key, .. } if !filter.takes(key) => Ok(()),
+        Body::Put { key, .. } | Body::PutAbsent { key, .. } | Body::Lock { key, .. } | Body::Delete { key, .. }
+            if !filter.takes(key) =>
+        {
+            Ok(())
+        }
         Body::Splice { db, key, .. } | Body::SetExpiry { db, key, .. } | Body::Invalidate { db, key, .. } => {
             if !filter.takes(key) {
                 return Ok(());
@@ -371,9 +376,11 @@ fn delete(shard: &mut Shard, lsn: Lsn, db: Db, key: &[u8]) -> Result<(), ReplayF
 /// An entry that changes its database.
 struct Kept {
     key: Vec<u8>,
+    form: Form,
     value: KeptValue,
     encoding: Encoding,
     expiry: Option<Millis>,
+    grace: Grace,
     client_flags: u32,
     is_stale: bool,
     version: u64,
@@ -385,13 +392,13 @@ enum KeptValue {
 }
 
 impl Kept {
-    fn of(entry: &Entry<'_>) -> Kept {
-        let value = match entry.value {
+    fn of(item: &Item<'_>) -> Kept {
+        let value = match item.value {
             Value::Bytes(bytes) => KeptValue::Bytes(bytes.to_vec()),
             Value::Integer(integer) => KeptValue::Integer(integer),
         };
-        let Entry { encoding, expiry, client_flags, is_stale, version, .. } = *entry;
-        Kept { key: entry.key.to_vec(), value, encoding, expiry, client_flags, is_stale, version }
+        let Item { form, encoding, expiry, grace, client_flags, is_stale, version, .. } = *item;
+        Kept { key: item.key.to_vec(), form, value, encoding, expiry, grace, client_flags, is_stale, version }
     }
 
     fn item(&self, db: Db) -> Item<'_> {
@@ -399,8 +406,8 @@ impl Kept {
             KeptValue::Bytes(bytes) => Value::Bytes(bytes),
             KeptValue::Integer(integer) => Value::Integer(*integer),
         };
-        let Kept { encoding, expiry, client_flags, is_stale, version, .. } = *self;
-        Item { db, key: &self.key, value, encoding, expiry, client_flags, is_stale, version }
+        let Kept { form, encoding, expiry, grace, client_flags, is_stale, version, .. } = *self;
+        Item { db, key: &self.key, form, value, encoding, expiry, grace, client_flags, is_stale, version }
     }
 }
 
@@ -418,9 +425,9 @@ fn take(
     let mut next = Some(0);
     while let Some(from) = next {
         let mut found = Vec::new();
-        next = shard.scan(db, from, WALK_SLOTS, Millis(0), |entry| {
-            if entry.key.starts_with(prefix) && filter.theirs.owns((filter.slot)(entry.key)) {
-                found.push(Kept::of(entry));
+        next = shard.scan_items(db, from, WALK_SLOTS, |item| {
+            if item.key.starts_with(prefix) && filter.theirs.owns((filter.slot)(item.key)) {
+                found.push(Kept::of(item));
             }
         });
         for kept in found {

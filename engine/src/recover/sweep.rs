@@ -226,7 +226,7 @@ fn snapshot(lives: &mut [Life], snapshots: &mut SnapshotStore<SimDisk>) {
     let mut writer = snapshots.begin(OLD, lives.len() as u16).unwrap();
     for life in lives {
         let lsn = life.shard.begin_snapshot(SnapshotOptions { waiting_bytes_max: 1 << 20 });
-        snapshots.begin_shard(&mut writer, life.origin, lsn).unwrap();
+        snapshots.begin_shard(&mut writer, life.origin, lsn, life.shard.fence()).unwrap();
         let footer = loop {
             if let Progress::Done(footer) = life.shard.step_snapshot(1 << 20) {
                 break footer;

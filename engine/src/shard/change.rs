@@ -7,11 +7,11 @@
 use super::contents::{Found, SlabCells};
 use super::{Cause, Shard, prefix};
 use crate::cell::Cell;
-use crate::entry::{self, Encoding, HEADER_BYTES, Header, NEVER, Shape, Value};
+use crate::entry::{self, Encoding, Form, Grace, HEADER_BYTES, Header, NEVER, Shape, Value};
 use crate::expiry::Armed;
 use crate::integer;
 use crate::key::{Db, Key};
-use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::limits::{KEY_BYTES_MAX, TOKEN_MAX, VALUE_BYTES_MAX};
 use crate::op::{Applied, ExpiryChange, FlagsChange, Refusal};
 use crate::time::Millis;
 use crate::wal::{Body, Removal};
@@ -23,12 +23,22 @@ const SPARE_SHARE: usize = 5;
 /// A flush of one database whose table has no more slots than this is done on the spot.
 const FLUSH_AT_ONCE_MAX: usize = 256;
 
+/// When an entry goes, and how long before that its value is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// Milliseconds since the epoch, [`NEVER`] for never.
+    pub(super) at: u64,
+    /// The grace; none of what never goes.
+    pub(super) grace: Grace,
+}
+
 /// What is to be written.
 pub(super) struct Whole<'a> {
     pub(super) key: Key<'a>,
+    pub(super) form: Form,
     pub(super) shape: Shape,
     pub(super) encoding: Encoding,
-    pub(super) expiry: u64,
+    pub(super) ending: Ending,
     pub(super) client_flags: u32,
     pub(super) is_stale: bool,
     pub(super) was_read: bool,
@@ -36,8 +46,67 @@ pub(super) struct Whole<'a> {
 
 /// What of an entry changes without its value.
 struct Attributes {
-    expiry: u64,
+    ending: Ending,
     is_stale: bool,
+}
+
+impl Ending {
+    /// Of what does not go.
+    const NEVER: Ending = Ending { at: NEVER, grace: Grace::NONE };
+
+    /// Without a grace.
+    #[inline]
+    fn at(at: u64) -> Ending {
+        // The last instant there is stands for none.
+        Ending { at: at.min(NEVER - 1), grace: Grace::NONE }
+    }
+
+    /// Of a value that is over at `until` and is kept for a grace behind that.
+    fn graced(until: Millis, grace: Grace) -> Ending {
+        let at = until.0.saturating_add(u64::from(grace.grace_ms));
+        Ending { at: at.min(NEVER - 1), grace }
+    }
+
+    /// What an entry that is shown keeps of its own when it is written whole: its time, and no grace.
+    #[inline]
+    fn kept(record: &entry::Record<'_>) -> Ending {
+        Ending { at: record.fresh_until_or_never(), grace: Grace::NONE }
+    }
+
+    /// The same that an entry has.
+    #[inline]
+    fn of(record: &entry::Record<'_>) -> Ending {
+        Ending { at: record.expiry_or_never(), grace: record.grace() }
+    }
+
+    /// What `change` makes of it.
+    #[inline]
+    fn changed(self, change: ExpiryChange) -> Ending {
+        match change {
+            ExpiryChange::Keep => self,
+            ExpiryChange::Clear => Ending::NEVER,
+            ExpiryChange::At(at) | ExpiryChange::Exactly(at) => Ending::at(at.0),
+            ExpiryChange::Graced { until, grace_ms, cost_ms } => Ending::graced(until, Grace { grace_ms, cost_ms }),
+        }
+    }
+
+    /// The change that makes an entry end as a record of the log says.
+    pub(super) fn change(expiry: Option<Millis>, grace: Grace) -> ExpiryChange {
+        match expiry {
+            None => ExpiryChange::Clear,
+            Some(at) if grace == Grace::NONE => ExpiryChange::Exactly(at),
+            Some(at) => {
+                let Grace { grace_ms, cost_ms } = grace;
+                ExpiryChange::Graced { until: Millis(at.0.saturating_sub(u64::from(grace_ms))), grace_ms, cost_ms }
+            }
+        }
+    }
+
+    /// As a record of the log has it.
+    #[inline]
+    fn logged(self) -> Option<Millis> {
+        (self.at != NEVER).then_some(Millis(self.at))
+    }
 }
 
 impl Shard {
@@ -62,37 +131,93 @@ impl Shard {
         check_lengths(key, bytes.len())?;
         self.contents.journal.promise(key.bytes.len(), bytes.len())?;
         let found = self.contents.find_live(key, now);
-        let (kept_expiry, kept_flags) = found.map_or((NEVER, 0), |found| {
+        let shown = found.filter(|found| self.contents.is_shown(*found, now));
+        let (kept, kept_flags) = shown.map_or((Ending::NEVER, 0), |found| {
             let record = self.contents.record(found.cell);
-            (record.expiry_or_never(), record.client_flags())
+            (Ending::kept(&record), record.client_flags())
         });
-        let expiry = changed_expiry(expiry, kept_expiry);
+        let ending = kept.changed(expiry);
         let client_flags = match client_flags {
             FlagsChange::Keep => kept_flags,
             FlagsChange::Set(flags) => flags,
         };
-        if expiry <= now.0 && !self.contents.journal.is_replaying() {
+        let form = Form::String;
+        let shape = Shape::of(key.bytes.len(), bytes.len(), ending.at != NEVER, client_flags != 0)
+            .with_grace(ending.grace != Grace::NONE);
+        let whole = Whole { key, form, shape, encoding, ending, client_flags, is_stale: false, was_read: false };
+        let (expiry, grace) = (ending.logged(), ending.grace);
+        let body = Body::Put { db: key.db, key: key.bytes, value, expiry, client_flags, grace };
+        let version = self.write_whole(found, &whole, bytes, &body, now)?;
+        Ok(Applied { existed: shown.is_some(), version })
+    }
+
+    /// Makes a key hold what has no value, or a lock.
+    fn put_form(
+        &mut self,
+        key: Key<'_>,
+        form: Form,
+        value: Option<i64>,
+        expiry: Millis,
+        body: &Body<'_>,
+        now: Millis,
+    ) -> Result<Applied, Refusal> {
+        let digits = value.unwrap_or(0).to_le_bytes();
+        let bytes = if value.is_some() { &digits[..] } else { &[] };
+        check_lengths(key, bytes.len())?;
+        self.contents.journal.promise(key.bytes.len(), bytes.len())?;
+        let found = self.contents.find_live(key, now);
+        let existed = found.is_some_and(|found| self.contents.is_shown(found, now));
+        let ending = Ending::at(expiry.0);
+        let shape = Shape::of(key.bytes.len(), bytes.len(), true, false).with_grace(form == Form::Absent);
+        let encoding = Encoding::Integer;
+        let whole = Whole { key, form, shape, encoding, ending, client_flags: 0, is_stale: false, was_read: false };
+        let version = self.write_whole(found, &whole, bytes, body, now)?;
+        Ok(Applied { existed, version })
+    }
+
+    pub(super) fn put_absent(&mut self, key: Key<'_>, expiry: Millis, now: Millis) -> Result<Applied, Refusal> {
+        let body = Body::PutAbsent { db: key.db, key: key.bytes, expiry: Millis(expiry.0.min(NEVER - 1)) };
+        self.put_form(key, Form::Absent, None, expiry, &body, now)
+    }
+
+    pub(super) fn lock(&mut self, key: Key<'_>, token: u64, expiry: Millis, now: Millis) -> Result<Applied, Refusal> {
+        assert!(token <= TOKEN_MAX, "a token is one that the shard gave");
+        let body = Body::Lock { db: key.db, key: key.bytes, token, expiry: Millis(expiry.0.min(NEVER - 1)) };
+        let applied = self.put_form(key, Form::Lock, Some(token.cast_signed()), expiry, &body, now)?;
+        self.raise_fence(token);
+        Ok(applied)
+    }
+
+    /// Writes `whole` with the value `bytes` in the place of `found`; returns its version, 0 if its time is over already
+    /// and it was removed instead.
+    #[inline]
+    fn write_whole(
+        &mut self,
+        found: Option<Found>,
+        whole: &Whole<'_>,
+        bytes: &[u8],
+        body: &Body<'_>,
+        now: Millis,
+    ) -> Result<u64, Refusal> {
+        if whole.ending.at <= now.0 && !self.contents.journal.is_replaying() {
             if let Some(found) = found {
                 self.contents.remove(found, Cause::Expired);
             }
             self.contents.journal.release();
-            return Ok(Applied { existed: found.is_some(), version: 0 });
+            return Ok(0);
         }
-        let shape = Shape::of(key.bytes.len(), bytes.len(), expiry != NEVER, client_flags != 0);
-        let whole = Whole { key, shape, encoding, expiry, client_flags, is_stale: false, was_read: false };
-        let logged_expiry = logged_expiry(expiry);
-        let body = Body::Put { db: key.db, key: key.bytes, value, expiry: logged_expiry, client_flags };
+        let shape = whole.shape;
         match found {
             Some(found) if self.contents.slab.fits(found.cell, shape.cell_bytes()) => {
-                self.write_around(found, &whole, Some(bytes), &body, now);
+                self.write_around(found, whole, Some(bytes), body, now);
             }
             _ => {
                 let cell = self.take_cell(shape.cell_bytes(), found, now)?;
                 self.contents.slab.slice_mut(cell, shape.cell_bytes())[shape.value_offset()..].copy_from_slice(bytes);
-                self.write_new(cell, found, &whole, &body, now);
+                self.write_new(cell, found, whole, body, now);
             }
         }
-        Ok(Applied { existed: found.is_some(), version: self.contents.journal.last.0 })
+        Ok(self.contents.journal.last.0)
     }
 
     pub(super) fn splice(
@@ -106,15 +231,18 @@ impl Shard {
         check_lengths(key, end)?;
         self.contents.journal.promise(key.bytes.len(), bytes.len())?;
         let logged = |base: u64| Body::Splice { db: key.db, key: key.bytes, base, offset: offset as u64, bytes };
-        let Some(found) = self.contents.find_live(key, now) else {
+        let form = Form::String;
+        let found = self.contents.find_live(key, now);
+        let Some(found) = found.filter(|found| self.contents.is_shown(*found, now)) else {
             let shape = Shape::of(key.bytes.len(), end, false, false);
-            let (encoding, expiry) = (Encoding::Spliced, NEVER);
-            let whole = Whole { key, shape, encoding, expiry, client_flags: 0, is_stale: false, was_read: false };
-            let cell = self.take_cell(shape.cell_bytes(), None, now)?;
+            let (encoding, ending) = (Encoding::Spliced, Ending::NEVER);
+            let whole = Whole { key, form, shape, encoding, ending, client_flags: 0, is_stale: false, was_read: false };
+            // What is not shown is in the way.
+            let cell = self.take_cell(shape.cell_bytes(), found, now)?;
             let value = &mut self.contents.slab.slice_mut(cell, shape.cell_bytes())[shape.value_offset()..];
             value[..offset].fill(0);
             value[offset..].copy_from_slice(bytes);
-            self.write_new(cell, None, &whole, &logged(0), now);
+            self.write_new(cell, found, &whole, &logged(0), now);
             return Ok(Applied { existed: false, version: self.contents.journal.last.0 });
         };
         let record = self.contents.record(found.cell);
@@ -125,7 +253,7 @@ impl Shard {
             Value::Integer(integer) => Some(integer::format(integer, &mut digits)),
             Value::Bytes(_) => None,
         };
-        let (expiry, client_flags) = (record.expiry_or_never(), record.client_flags());
+        let (ending, client_flags) = (Ending::of(&record), record.client_flags());
         let length = text.map_or(shape.value_bytes, <[u8]>::len);
         let total = length.max(end);
         // The fields stay as they are, so that the key does when the cell does.
@@ -141,17 +269,17 @@ impl Shard {
             self.contents.payload_bytes =
                 self.contents.payload_bytes - shape.value_bytes as u64 + target.value_bytes as u64;
             let access = self.evictor.touched(header.access(), now);
-            Header::new(target, Encoding::Spliced, found.id, version, access)
+            Header::new(form, target, Encoding::Spliced, found.id, version, access)
                 .with_stale(header.is_stale())
                 .with_late(header.late())
                 .with_mark(header.mark())
                 .write(self.contents.slab.slice_mut(found.cell, HEADER_BYTES));
             return Ok(Applied { existed: true, version });
         }
-        let target = Shape::of(key.bytes.len(), total, shape.has_expiry, shape.has_flags);
+        let target = Shape::of(key.bytes.len(), total, shape.has_expiry, shape.has_flags).with_grace(shape.has_grace);
         let spare = if header.encoding() == Encoding::Spliced { total / SPARE_SHARE } else { 0 };
         let (encoding, is_stale) = (Encoding::Spliced, header.is_stale());
-        let whole = Whole { key, shape: target, encoding, expiry, client_flags, is_stale, was_read: false };
+        let whole = Whole { key, form, shape: target, encoding, ending, client_flags, is_stale, was_read: false };
         let cell = self.take_cell(target.cell_bytes() + spare, Some(found), now)?;
         // Making room may have moved the entry, or evicted it: it is then as if that had come first.
         let Some(found) = self.contents.find(key) else {
@@ -173,10 +301,11 @@ impl Shard {
 
     pub(super) fn delete(&mut self, key: Key<'_>, now: Millis) -> Result<Applied, Refusal> {
         let found = self.contents.find_live(key, now);
+        let existed = found.is_some_and(|found| self.contents.is_shown(found, now));
         if let Some(found) = found {
             self.delete_found(key, found)?;
         }
-        Ok(Applied { existed: found.is_some(), version: 0 })
+        Ok(Applied { existed, version: 0 })
     }
 
     /// Removes an entry because a client said so.
@@ -189,22 +318,27 @@ impl Shard {
     }
 
     pub(super) fn set_expiry(&mut self, key: Key<'_>, expiry: Option<Millis>, now: Millis) -> Result<Applied, Refusal> {
-        let Some(found) = self.contents.find_live(key, now) else { return Ok(Applied::default()) };
-        let expiry = changed_expiry(expiry.map_or(ExpiryChange::Clear, ExpiryChange::At), NEVER);
-        let header = self.contents.header(found.cell);
-        let (base, logged) = (header.version(), logged_expiry(expiry));
+        let Some(found) = self.contents.find_shown(key, now) else { return Ok(Applied::default()) };
+        let record = self.contents.record(found.cell);
+        let header = record.header;
+        let ending = match expiry {
+            None => Ending::NEVER,
+            // How long the value took to make is as true as before.
+            Some(at) => Ending { grace: Grace { grace_ms: 0, ..record.grace() }, ..Ending::at(at.0) },
+        };
+        let (base, logged) = (header.version(), ending.logged());
         let body = Body::SetExpiry { db: key.db, key: key.bytes, base, expiry: logged };
-        let attributes = Attributes { expiry, is_stale: header.is_stale() };
+        let attributes = Attributes { ending, is_stale: header.is_stale() };
         self.change_attributes(key, found, &attributes, &body, now)
     }
 
     pub(super) fn invalidate(&mut self, key: Key<'_>, expiry: ExpiryChange, now: Millis) -> Result<Applied, Refusal> {
-        let Some(found) = self.contents.find_live(key, now) else { return Ok(Applied::default()) };
+        let Some(found) = self.contents.find_shown(key, now) else { return Ok(Applied::default()) };
         let record = self.contents.record(found.cell);
-        let expiry = changed_expiry(expiry, record.expiry_or_never());
-        let (base, logged) = (record.header.version(), logged_expiry(expiry));
-        let body = Body::Invalidate { db: key.db, key: key.bytes, base, expiry: logged };
-        self.change_attributes(key, found, &Attributes { expiry, is_stale: true }, &body, now)
+        let ending = Ending::of(&record).changed(expiry);
+        let (base, expiry, grace) = (record.header.version(), ending.logged(), ending.grace);
+        let body = Body::Invalidate { db: key.db, key: key.bytes, base, expiry, grace };
+        self.change_attributes(key, found, &Attributes { ending, is_stale: true }, &body, now)
     }
 
     /// Gives an entry other attributes, which `body` says to the log; a time that is over removes it.
@@ -216,21 +350,22 @@ impl Shard {
         body: &Body<'_>,
         now: Millis,
     ) -> Result<Applied, Refusal> {
-        let Attributes { expiry, is_stale } = *attributes;
-        if expiry <= now.0 && !self.contents.journal.is_replaying() {
+        let Attributes { ending, is_stale } = *attributes;
+        if ending.at <= now.0 && !self.contents.journal.is_replaying() {
             self.delete_found(key, found)?;
             return Ok(Applied { existed: true, version: 0 });
         }
         self.contents.journal.promise(key.bytes.len(), 0)?;
         let record = self.contents.record(found.cell);
         let (header, shape) = (record.header, record.header.shape());
-        if shape.has_expiry || expiry == NEVER {
+        let has_expiry = shape.has_expiry || ending.at != NEVER;
+        let target = Shape { has_expiry, ..shape }.with_grace(shape.has_grace || ending.grace != Grace::NONE);
+        if target == shape {
             self.write_attributes(found, attributes, body, now);
         } else {
             let (encoding, client_flags) = (header.encoding(), record.client_flags());
-            let target = Shape { has_expiry: true, ..shape };
-            let was_read = header.was_read();
-            let whole = Whole { key, shape: target, encoding, expiry, client_flags, is_stale, was_read };
+            let (form, was_read) = (header.form(), header.was_read());
+            let whole = Whole { key, form, shape: target, encoding, ending, client_flags, is_stale, was_read };
             if self.has_room(found.cell, target.cell_bytes()) {
                 self.contents.preserve(found);
                 let bytes = self.contents.slab.slice_mut(found.cell, target.cell_bytes());
@@ -341,10 +476,11 @@ impl Shard {
             self.contents.databases.insert(id, hash, cell);
             self.evictor.inserted(cell, whole.key.hash, now)
         };
-        let Whole { key, shape, encoding, expiry, client_flags, is_stale, was_read } = *whole;
+        let Whole { key, form, shape, encoding, ending, client_flags, is_stale, was_read } = *whole;
+        let expiry = ending.at;
         let bytes = self.contents.slab.slice_mut(cell, shape.value_offset());
-        Header::new(shape, encoding, id, version, access).with_stale(is_stale).with_read(was_read).write(bytes);
-        entry::write_fields(bytes, shape, expiry, client_flags);
+        Header::new(form, shape, encoding, id, version, access).with_stale(is_stale).with_read(was_read).write(bytes);
+        entry::write_fields(bytes, shape, expiry, client_flags, ending.grace);
         bytes[shape.key_offset()..].copy_from_slice(key.bytes);
         self.contents.payload_bytes += (shape.key_bytes + shape.value_bytes) as u64;
         if expiry != NEVER {
@@ -377,21 +513,22 @@ impl Shard {
         let version = self.contents.journal.note(body);
         let record = self.contents.record(found.cell);
         let (header, before) = (record.header, record.expiry_or_never());
-        let Whole { key, shape, encoding, expiry, client_flags, is_stale, was_read } = *whole;
+        let Whole { key, form, shape, encoding, ending, client_flags, is_stale, was_read } = *whole;
+        let expiry = ending.at;
         let late = self.rearm(found.cell, header, before, expiry, now);
         if before != expiry {
             self.contents.databases.note_expiry(found.id, before, expiry);
         }
         let access = self.evictor.touched(header.access(), now);
         let bytes = self.contents.slab.slice_mut(found.cell, shape.cell_bytes());
-        entry::write_fields(bytes, shape, expiry, client_flags);
+        entry::write_fields(bytes, shape, expiry, client_flags, ending.grace);
         if header.shape().key_offset() != shape.key_offset() {
             bytes[shape.key_offset()..shape.value_offset()].copy_from_slice(key.bytes);
         }
         if let Some(value) = value {
             bytes[shape.value_offset()..].copy_from_slice(value);
         }
-        Header::new(shape, encoding, found.id, version, access)
+        Header::new(form, shape, encoding, found.id, version, access)
             .with_stale(is_stale)
             .with_read(was_read)
             .with_late(late)
@@ -425,20 +562,23 @@ impl Shard {
         }
     }
 
-    /// Changes the attributes of an entry that has the field of the expiry, or is to have none.
+    /// Changes the attributes of an entry that has all fields that these need.
     fn write_attributes(&mut self, found: Found, attributes: &Attributes, body: &Body<'_>, now: Millis) {
-        let Attributes { expiry, is_stale } = *attributes;
+        let Attributes { ending, is_stale } = *attributes;
+        let expiry = ending.at;
         self.contents.preserve(found);
         let version = self.contents.journal.note(body);
         let record = self.contents.record(found.cell);
         let (header, before) = (record.header, record.expiry_or_never());
         let late = self.rearm(found.cell, header, before, expiry, now);
         self.contents.databases.note_expiry(found.id, before, expiry);
-        let bytes = self.contents.slab.slice_mut(found.cell, HEADER_BYTES + entry::EXPIRY_BYTES);
+        let shape = header.shape();
+        let bytes = self.contents.slab.slice_mut(found.cell, shape.key_offset());
         header.with_version(version).with_stale(is_stale).with_late(late).with_mark(false).write(bytes);
-        if header.shape().has_expiry {
+        if shape.has_expiry {
             entry::set_expiry_field(bytes, expiry);
         }
+        entry::set_grace_field(bytes, shape, ending.grace);
         if expiry != NEVER {
             self.contents.wheel.settle(&mut SlabCells(&mut self.contents.slab));
         }
@@ -451,24 +591,6 @@ fn splice_into(value: &mut [u8], length: usize, offset: usize, bytes: &[u8]) {
         value[length..offset].fill(0);
     }
     value[offset..][..bytes.len()].copy_from_slice(bytes);
-}
-
-/// The expiry that comes of `kept` by `change`.
-#[inline]
-fn changed_expiry(change: ExpiryChange, kept: u64) -> u64 {
-    match change {
-        ExpiryChange::Keep => kept,
-        ExpiryChange::Clear => NEVER,
-        // The last instant there is stands for none.
-        ExpiryChange::At(at) | ExpiryChange::Exactly(at) => at.0.min(NEVER - 1),
-        ExpiryChange::Graced { .. } => todo!(),
-    }
-}
-
-/// An expiry as a record of the log has it.
-#[inline]
-fn logged_expiry(expiry: u64) -> Option<Millis> {
-    (expiry != NEVER).then_some(Millis(expiry))
 }
 
 fn check_lengths(key: Key<'_>, value_bytes: usize) -> Result<(), Refusal> {
@@ -486,7 +608,7 @@ mod tests {
     use crate::lsn::Lsn;
     use crate::wal::{Body, Record};
     use crate::{
-        Applied, Db, ExpiryChange, FlagsChange, Key, Millis, Op, ReplayFault, Shard, ShardOptions, Touch, Value,
+        Applied, Db, ExpiryChange, FlagsChange, Grace, Key, Millis, Op, ReplayFault, Shard, ShardOptions, Touch, Value,
     };
 
     const NOW: Millis = Millis(1_700_000_000_000);
@@ -619,9 +741,11 @@ mod tests {
             let found = shard.peek(key, Millis(0)).map(|entry| (entry.version, entry.is_stale, entry.expiry));
             (outcome, found)
         };
-        let invalidate = |base: u64, expiry: Option<Millis>| Body::Invalidate { db, key, base, expiry };
+        let grace = Grace::NONE;
+        let invalidate = |base: u64, expiry: Option<Millis>| Body::Invalidate { db, key, base, expiry, grace };
         assert_eq!(replay(1, invalidate(1, None)).0, Err(ReplayFault::Base { expected: 1, found: 0 }));
-        let put = Body::Put { db, key, value: Value::Integer(5), expiry: Some(LATER), client_flags: 0 };
+        let put =
+            Body::Put { db, key, value: Value::Integer(5), expiry: Some(LATER), client_flags: 0, grace: Grace::NONE };
         assert_eq!(replay(2, put), (Ok(()), Some((2, false, Some(LATER)))));
         assert_eq!(replay(3, invalidate(1, None)).0, Err(ReplayFault::Base { expected: 1, found: 2 }));
         assert_eq!(replay(4, invalidate(2, None)), (Ok(()), Some((4, true, None))));

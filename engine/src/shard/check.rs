@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::Shard;
 use super::contents::prefix;
 use crate::cell::Cell;
-use crate::entry::{INTEGER_BYTES, VERSION_MAX};
+use crate::entry::{Form, Grace, INTEGER_BYTES, VERSION_MAX};
 use crate::evict::Store;
 use crate::expiry::Armed;
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
@@ -78,13 +78,22 @@ impl Shard {
         assert_eq!(contents.slab.is_live(cell.unit()), Some(cell), "a slot refers to a live cell");
         let record = contents.record(cell);
         let (header, shape) = (record.header, record.header.shape());
-        assert!(header.is_string(), "{cell:?} holds an entry");
+        assert!(header.is_entry(), "{cell:?} holds an entry");
+        let (form, grace) = (header.form(), record.grace());
         assert_eq!(header.table(), id, "an entry knows its table");
         contents.prefixes.check(id, header.version(), record.key(), prefix(contents.hash_of(record.key())));
         assert!(shape.key_bytes <= KEY_BYTES_MAX && shape.value_bytes <= VALUE_BYTES_MAX);
         assert!(shape.cell_bytes() <= contents.slab.capacity(cell), "an entry fits its cell");
         assert!((1..=VERSION_MAX).contains(&header.version()) && header.version() <= self.contents.journal.last.0);
+        assert!(record.expiry().is_some() || grace == Grace::NONE, "what does not expire has no grace");
         match header.encoding() {
+            _ if form == Form::Absent => {
+                assert_eq!((shape.value_bytes, shape.has_grace, grace), (0, true, Grace::NONE), "nothing has no value");
+                assert!(record.expiry().is_some(), "that there is nothing ends");
+            }
+            encoding if form == Form::Lock => {
+                assert_eq!((encoding, shape.value_bytes), (Encoding::Integer, INTEGER_BYTES), "a lock is its token");
+            }
             Encoding::Integer => assert_eq!(shape.value_bytes, INTEGER_BYTES),
             Encoding::Bytes => assert_eq!(integer::canonical(record.value_bytes()), None, "an integer is kept as one"),
             Encoding::Spliced => {}

@@ -14,7 +14,7 @@ use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 use super::databases::Databases;
 use super::journal::Journal;
 use crate::cell::Cell;
-use crate::entry::{self, EXPIRY_BYTES, HEADER_BYTES, Header, NEVER, Record};
+use crate::entry::{self, EXPIRY_BYTES, Form, HEADER_BYTES, Header, NEVER, Record};
 use crate::evict::{Evictor, Store};
 use crate::expiry::{Armed, Cells, Wheel};
 use crate::key::Key;
@@ -151,6 +151,25 @@ impl Contents {
             return None;
         }
         Some(found)
+    }
+
+    /// Where `key` is, if readers of values see it at `now`; an entry whose time is over is removed.
+    pub(super) fn find_shown(&mut self, key: Key<'_>, now: Millis) -> Option<Found> {
+        self.find_live(key, now).filter(|found| self.is_shown(*found, now))
+    }
+
+    /// Whether readers of values see an entry whose time is not over at `now`: not if it notes that there is nothing, or
+    /// has nothing left but its grace.
+    #[inline]
+    pub(super) fn is_shown(&self, found: Found, now: Millis) -> bool {
+        self.header(found.cell).is_plain() || self.is_shown_slowly(found, now)
+    }
+
+    #[cold]
+    fn is_shown_slowly(&self, found: Found, now: Millis) -> bool {
+        let record = self.record(found.cell);
+        // In a replay nothing is over.
+        record.is_shown(now) || self.journal.is_replaying() && record.header.form() != Form::Absent
     }
 
     /// When the entry in `cell` ends, [`NEVER`] if it does not; touches nothing but its beginning.
@@ -307,6 +326,11 @@ impl Contents {
         more
     }
 
+    /// Whether memory may be made of the entry in `cell`: a lock that went would be given to two.
+    fn may_be_evicted(&self, cell: Cell) -> bool {
+        self.header(cell).form() != Form::Lock
+    }
+
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the whole of a read is one function")]
     fn has_key(&self, cell: Cell, key: &[u8]) -> bool {
@@ -377,7 +401,8 @@ impl Store for Contents {
             before += physical.table.len() as u64;
             if chosen < before {
                 // Other bits than those that chose the table.
-                return physical.table.sample(random.rotate_left(32)).map(|(_, cell)| cell);
+                let (_, cell) = physical.table.sample(random.rotate_left(32))?;
+                return self.may_be_evicted(cell).then_some(cell);
             }
         }
         None
@@ -385,7 +410,7 @@ impl Store for Contents {
 
     fn sample_expiring(&self, random: u64) -> Option<Cell> {
         let cell = self.slab.is_live(self.wheel.sample(random)?)?;
-        self.record(cell).expiry().map(|_| cell)
+        (self.record(cell).expiry().is_some() && self.may_be_evicted(cell)).then_some(cell)
     }
 
     fn sample_soonest(&self, random: u64) -> Option<Cell> {
@@ -395,19 +420,27 @@ impl Store for Contents {
             if count < SOONEST_COUNT
                 && let Some(cell) = self.slab.is_live(unit)
                 && self.record(cell).expiry().is_some()
+                && self.may_be_evicted(cell)
             {
                 cells[count] = Some(cell);
                 count += 1;
             }
         });
+        if count == 0 {
+            // Locks are short-lived, and all that ends soon may be some.
+            return self.sample_expiring(random);
+        }
         let chosen = scale(random, count as u64) as usize;
         *cells.get(chosen)?
     }
 
-    fn evict(&mut self, cell: Cell) {
+    fn evict(&mut self, cell: Cell) -> bool {
         let found = self.find_cell(cell);
         let is_gone = self.databases.is_retiring(found.id) || self.is_dead(cell);
-        let cause = if is_gone { Cause::Flushed } else { Cause::Evicted };
-        self.remove(found, cause);
+        let goes = is_gone || self.may_be_evicted(cell);
+        if goes {
+            self.remove(found, if is_gone { Cause::Flushed } else { Cause::Evicted });
+        }
+        goes
     }
 }

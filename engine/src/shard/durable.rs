@@ -1,11 +1,11 @@
 //! Durability's side of a shard: the log it appends to, and replaying. Snapshots are in `snapshot.rs`.
 
-use super::change::Whole;
+use super::change::{Ending, Whole};
 use super::{ReplayFault, Shard, prefix};
-use crate::entry::{Encoding, INTEGER_BYTES, NEVER, Shape, Value};
+use crate::entry::{Encoding, Form, Grace, INTEGER_BYTES, NEVER, Shape, Value};
 use crate::key::Db;
 use crate::lsn::Lsn;
-use crate::op::{ExpiryChange, FlagsChange, Op, Refusal};
+use crate::op::{FlagsChange, Op, Refusal};
 use crate::snapshot::Item;
 use crate::time::Millis;
 use crate::wal::{Body, Log, Record};
@@ -108,13 +108,14 @@ impl Shard {
     /// When the shard is not being filled.
     pub fn restore(&mut self, item: &Item<'_>) -> Result<(), ReplayFault> {
         let now = self.replay_time();
-        let Item { db, key, value, encoding, expiry, client_flags, is_stale, version } = *item;
+        let Item { db, key, form, value, encoding, expiry, grace, client_flags, is_stale, version } = *item;
         let key = self.key(db, key);
         if self.contents.find(key).is_some() {
             return Err(ReplayFault::Order { lsn: Lsn(version) });
         }
         let digits;
         let bytes = match value {
+            _ if form == Form::Absent => &[],
             Value::Bytes(bytes) => bytes,
             Value::Integer(integer) => {
                 digits = integer.to_le_bytes();
@@ -122,12 +123,16 @@ impl Shard {
             }
         };
         debug_assert!(encoding != Encoding::Integer || bytes.len() == INTEGER_BYTES, "an integer takes eight bytes");
-        let expiry = expiry.map_or(NEVER, |at| at.0.min(NEVER - 1));
-        let shape = Shape::of(key.bytes.len(), bytes.len(), expiry != NEVER, client_flags != 0);
+        if let (Form::Lock, Value::Integer(token)) = (form, value) {
+            self.raise_fence(token.unsigned_abs());
+        }
+        let ending = Ending { at: expiry.map_or(NEVER, |at| at.0.min(NEVER - 1)), grace };
+        let shape = Shape::of(key.bytes.len(), bytes.len(), expiry.is_some(), client_flags != 0)
+            .with_grace(grace != Grace::NONE || form == Form::Absent);
         let cell = self.contents.slab.allocate(shape.cell_bytes());
         let cell = cell.ok_or(ReplayFault::Refused(Refusal::OutOfMemory { limit_bytes: 0 }))?;
         self.contents.slab.slice_mut(cell, shape.cell_bytes())[shape.value_offset()..].copy_from_slice(bytes);
-        let whole = Whole { key, shape, encoding, expiry, client_flags, is_stale, was_read: false };
+        let whole = Whole { key, form, shape, encoding, ending, client_flags, is_stale, was_read: false };
         let last = self.contents.journal.last;
         self.contents.journal.last = Lsn(version - 1);
         // The body goes nowhere, since nothing is logged; it only takes the number.
@@ -178,9 +183,9 @@ impl Shard {
 
     fn replay_body(&mut self, record: &Record<'_>, now: Millis) -> Result<(), ReplayFault> {
         let op = match record.body {
-            Body::Put { db, key, value, expiry, client_flags } => {
+            Body::Put { db, key, value, expiry, client_flags, grace } => {
                 let key = self.key(db, key);
-                let expiry = expiry.map_or(ExpiryChange::Clear, ExpiryChange::At);
+                let expiry = Ending::change(expiry, grace);
                 Op::Put { key, value, expiry, client_flags: FlagsChange::Set(client_flags) }
             }
             Body::Splice { db, key, base, offset, bytes } => {
@@ -195,11 +200,12 @@ impl Shard {
                 self.check_base(db, key, base)?;
                 Op::SetExpiry { key: self.key(db, key), expiry }
             }
-            Body::Invalidate { db, key, base, expiry } => {
+            Body::Invalidate { db, key, base, expiry, grace } => {
                 self.check_base(db, key, base)?;
-                let expiry = expiry.map_or(ExpiryChange::Clear, ExpiryChange::At);
-                Op::Invalidate { key: self.key(db, key), expiry }
+                Op::Invalidate { key: self.key(db, key), expiry: Ending::change(expiry, grace) }
             }
+            Body::PutAbsent { db, key, expiry } => Op::PutAbsent { key: self.key(db, key), expiry },
+            Body::Lock { db, key, token, expiry } => Op::Lock { key: self.key(db, key), token, expiry },
             Body::DeletePrefix { db, prefix } => Op::DeletePrefix { db, prefix },
             Body::Flush { db } => Op::Flush { db },
             Body::Swap { first, second } => Op::Swap { first, second },

@@ -5,12 +5,13 @@
 //! file     | head, 4 KiB | block 0 | block 1 | ... | foot, 4 KiB |
 //!
 //! head
-//! byte 0           8         12      16           24    32    40      42            44            4096
-//!      ┌───────────┬─────────┬───────┬────────────┬─────┬─────┬───────┬─────────────┬─────────────┐
-//!      │ LKSYSNP\n │ version │ crc32 │ generation │ id  │ lsn │ shard │ shard_count │ zeros       │
-//!      │           │ u32     │ u32   │ u64        │ u64 │ u64 │ u16   │ u16         │             │
-//!      └───────────┴─────────┴───────┴────────────┴─────┴─────┴───────┴─────────────┴─────────────┘
-//! version  2; in version 1, items had a flag less
+//! byte 0           8         12      16           24    32    40      42            44     48      56      4096
+//!      ┌───────────┬─────────┬───────┬────────────┬─────┬─────┬───────┬─────────────┬──────┬───────┬───────┐
+//!      │ LKSYSNP\n │ version │ crc32 │ generation │ id  │ lsn │ shard │ shard_count │ zero │ fence │ zeros │
+//!      │           │ u32     │ u32   │ u64        │ u64 │ u64 │ u16   │ u16         │ u32  │ u64   │       │
+//!      └───────────┴─────────┴───────┴────────────┴─────┴─────┴───────┴─────────────┴──────┴───────┴───────┘
+//! version  3; in versions 1 and 2, items had fewer flags and encodings, and there was no fence
+//! fence    the highest fencing token of a lock that the shard had given by the instant, 2^63 - 1 at most
 //! crc32    over the page but these four bytes; the first 16 bytes mean the same in every version
 //!
 //! block
@@ -29,6 +30,7 @@
 //! for a block in another place. A block is 256 KiB long at most, unless its first item is longer.
 
 use crate::disk::OUTPUT_BLOCK_BYTES;
+use crate::limits::TOKEN_MAX;
 use crate::lsn::{Lsn, Origin};
 use crate::snapshot::buffer::Buffer;
 use crate::snapshot::fault::SnapshotFault;
@@ -41,7 +43,9 @@ pub(crate) const BLOCK_HEAD_BYTES: usize = 32;
 pub(crate) const PAGE_BYTES: usize = OUTPUT_BLOCK_BYTES;
 
 /// The format version that this program writes; it reads this one and all before.
-pub const FILE_VERSION: u32 = 2;
+pub const FILE_VERSION: u32 = 3;
+/// The first format version whose head has a fence.
+const FENCE_VERSION: u32 = 3;
 
 const MAGIC: [u8; 8] = *b"LKSYSNP\n";
 const KIND_BLOCK: u32 = u32::from_le_bytes(*b"BLCK");
@@ -62,6 +66,8 @@ pub struct FileHeader {
     pub id: u64,
     /// The instant: changes up to and including this one are in it.
     pub lsn: Lsn,
+    /// The highest fencing token that the shard had given by then; 0 in versions before 3.
+    pub fence: u64,
 }
 
 /// What the foot says.
@@ -104,9 +110,10 @@ impl FileHeader {
     /// The head as it is written, 4 KiB.
     ///
     /// # Panics
-    /// When there is no such version.
+    /// When there is no such version, or it has no such fence.
     pub fn to_bytes(&self) -> Buffer {
         assert!((1..=FILE_VERSION).contains(&self.version), "a format has a version");
+        assert!(self.fence <= TOKEN_MAX && (self.version >= FENCE_VERSION || self.fence == 0), "a fence has its place");
         let mut buffer = Buffer::new(PAGE_BYTES);
         buffer.push(&MAGIC);
         buffer.push(&self.version.to_le_bytes());
@@ -116,6 +123,8 @@ impl FileHeader {
         buffer.push(&self.lsn.0.to_le_bytes());
         buffer.push(&self.origin.shard.to_le_bytes());
         buffer.push(&self.origin.shard_count.to_le_bytes());
+        buffer.push(&[0; 4]);
+        buffer.push(&self.fence.to_le_bytes());
         buffer.pad(PAGE_BYTES);
         let crc32 = head_checksum(buffer.as_slice());
         buffer.as_mut_slice()[12..16].copy_from_slice(&crc32.to_le_bytes());
@@ -136,11 +145,12 @@ impl FileHeader {
             return Err(SnapshotFault::Version { found: version });
         }
         let [shard, shard_count] = [u16_at(page, 40), u16_at(page, 42)];
-        if shard >= shard_count {
+        let fence = if version >= FENCE_VERSION { u64_at(page, 48) } else { 0 };
+        if shard >= shard_count || fence > TOKEN_MAX {
             return Err(SnapshotFault::Head);
         }
         let origin = Origin { generation: u64_at(page, 16), shard, shard_count };
-        Ok(FileHeader { version, origin, id: u64_at(page, 24), lsn: Lsn(u64_at(page, 32)) })
+        Ok(FileHeader { version, origin, id: u64_at(page, 24), lsn: Lsn(u64_at(page, 32)), fence })
     }
 
     /// What the checksums of the blocks begin with.

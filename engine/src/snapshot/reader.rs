@@ -12,7 +12,7 @@
 use crate::disk::OUTPUT_BLOCK_BYTES;
 use crate::snapshot::block::{FileHeader, Footer, PAGE_BYTES, Part, read_part};
 use crate::snapshot::fault::SnapshotFault;
-use crate::snapshot::item::{self, Item};
+use crate::snapshot::item::{self, Item, Rules};
 
 /// The block whose items are being read, for people who look into a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,8 @@ pub struct SnapshotReader<'a> {
     file: &'a [u8],
     header: FileHeader,
     seed: u32,
-    /// The flags that items of its version have.
-    known_flags: u8,
+    /// What items of its version may have.
+    rules: Rules,
     /// Where the next part begins.
     offset: usize,
     /// The number that it has.
@@ -76,7 +76,7 @@ impl<'a> SnapshotReader<'a> {
             file,
             header,
             seed: header.seed(),
-            known_flags: item::known_flags(header.version),
+            rules: Rules::of(header.version),
             offset: PAGE_BYTES,
             number: 0,
             item_count: 0,
@@ -128,7 +128,7 @@ impl<'a> SnapshotReader<'a> {
                 self.fault = Some(fault);
             }
         }
-        let found = item::read(self.payload, self.header.lsn, self.known_flags);
+        let found = item::read(self.payload, self.header.lsn, self.rules);
         let Some((item, rest)) = found else { return Err(self.item_fault()) };
         self.items_left -= 1;
         self.payload = rest;

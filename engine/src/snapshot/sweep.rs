@@ -10,7 +10,7 @@ const PAGE: usize = 4096;
 const SECTOR: usize = 512;
 const NOW: Millis = Millis(1_700_000_000_000);
 const ORIGIN: Origin = Origin { generation: 3, shard: 1, shard_count: 4 };
-const HEADER: FileHeader = FileHeader { version: FILE_VERSION, origin: ORIGIN, id: 7, lsn: Lsn(1_000) };
+const HEADER: FileHeader = FileHeader { version: FILE_VERSION, origin: ORIGIN, id: 7, lsn: Lsn(1_000), fence: 77 };
 
 /// A block of a few entries, one of each sort; `number` tells them apart.
 fn block(number: u64) -> Block {
@@ -121,7 +121,7 @@ fn a_file_gives_back_what_was_written() {
 
 #[test]
 fn an_older_version_has_no_flag_for_what_came_later() {
-    let file = file(&FileHeader { version: 1, ..HEADER }, 2);
+    let file = file(&FileHeader { version: 1, fence: 0, ..HEADER }, 2);
     let (items, fault) = read(&file);
     assert_eq!(fault, Some(SnapshotFault::Item { offset: PAGE as u64 }));
     assert!(items.len() < 6 && items.iter().all(|item| !item.is_stale && item.key != b"spliced"));
@@ -196,7 +196,8 @@ fn blocks_of_another_file_are_detected() {
     let whole = file(&HEADER, 3);
     let origin = HEADER.origin;
     let others = [
-        FileHeader { version: 1, ..HEADER },
+        FileHeader { version: 1, fence: 0, ..HEADER },
+        FileHeader { fence: 78, ..HEADER },
         FileHeader { id: 8, ..HEADER },
         FileHeader { lsn: Lsn(1_001), ..HEADER },
         FileHeader { origin: Origin { shard: 2, ..origin }, ..HEADER },
@@ -239,7 +240,7 @@ fn faults_say_what_and_where() {
     assert_eq!(read(&whole[..4 * PAGE]).1, Some(SnapshotFault::Foot { offset: 4 * PAGE as u64 }));
     assert_eq!(read(b"REDIS0011").1, Some(SnapshotFault::Head));
     let mut later = whole.clone();
-    later[8] = 3;
+    later[8] += 1;
     let crc32 = {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&later[..12]);
@@ -247,7 +248,7 @@ fn faults_say_what_and_where() {
         hasher.finalize()
     };
     later[12..16].copy_from_slice(&crc32.to_le_bytes());
-    assert_eq!(read(&later).1, Some(SnapshotFault::Version { found: 3 }));
+    assert_eq!(read(&later).1, Some(SnapshotFault::Version { found: FILE_VERSION + 1 }));
 }
 
 #[test]

@@ -88,19 +88,19 @@ impl<D: Disk> SnapshotStore<D> {
         Ok(SnapshotWriter { id, generation, directory, files, written_bytes: 0 })
     }
 
-    /// Begins the file of a shard, whose instant is `lsn`.
+    /// Begins the file of a shard, whose instant is `lsn`; `fence` is the highest fencing token it had given by then.
     ///
     /// # Errors
     /// The disk's; the snapshot is to be discarded then.
     ///
     /// # Panics
     /// When the file was begun already, or is of another generation or number of shards.
-    pub fn begin_shard(&mut self, writer: &mut SnapshotWriter, origin: Origin, lsn: Lsn) -> io::Result<()> {
+    pub fn begin_shard(&mut self, writer: &mut SnapshotWriter, origin: Origin, lsn: Lsn, fence: u64) -> io::Result<()> {
         assert_eq!(origin.generation, writer.generation, "a snapshot is of one generation");
         assert_eq!(usize::from(origin.shard_count), writer.files.len(), "a snapshot is of one number of shards");
         let file = &mut writer.files[usize::from(origin.shard)];
         assert!(matches!(file, ShardFile::Missing), "a file is begun once");
-        let header = FileHeader { version: FILE_VERSION, origin, id: writer.id, lsn };
+        let header = FileHeader { version: FILE_VERSION, origin, id: writer.id, lsn, fence };
         let mut output = self.disk.create(&snapshot_file_path(&writer.directory, origin.shard))?;
         let head = header.to_bytes();
         output.write(head.as_slice())?;

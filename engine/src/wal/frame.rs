@@ -47,14 +47,16 @@ pub(super) mod kind {
     pub(in crate::wal) const CONTINUATION: u8 = 10;
     pub(in crate::wal) const INVALIDATE: u8 = 11;
     pub(in crate::wal) const DELETE_PREFIX: u8 = 12;
+    pub(in crate::wal) const PUT_ABSENT: u8 = 13;
+    pub(in crate::wal) const LOCK: u8 = 14;
 }
 
-/// The highest kind in segments of a format version.
-pub(super) fn kind_max(version: u32) -> u8 {
+/// Whether segments of a format version have frames with such a head.
+pub(super) fn is_known(version: u32, head: Head) -> bool {
     match version {
-        1 => kind::CONTINUATION,
-        2 => kind::INVALIDATE,
-        _ => kind::DELETE_PREFIX,
+        1 => head.kind <= kind::CONTINUATION && head.flags & flag::GRACE == 0,
+        2 => head.kind <= kind::INVALIDATE && head.flags & flag::GRACE == 0,
+        _ => true,
     }
 }
 
@@ -65,6 +67,7 @@ pub(super) mod flag {
     pub(in crate::wal) const EXPIRY: u8 = 1 << 2;
     pub(in crate::wal) const CLIENT_FLAGS: u8 = 1 << 3;
     pub(in crate::wal) const INTEGER: u8 = 1 << 4;
+    pub(in crate::wal) const GRACE: u8 = 1 << 5;
 }
 
 /// The database of a Flush that concerns all of them.
@@ -133,15 +136,16 @@ impl Head {
     pub(super) fn is_plausible(&self) -> bool {
         let Head { lsn, kind, flags, db, other, number } = *self;
         let known_flags = match kind {
-            kind::PUT => flag::GROUPED | flag::MORE | flag::EXPIRY | flag::CLIENT_FLAGS | flag::INTEGER,
-            kind::SET_EXPIRY | kind::INVALIDATE => flag::GROUPED | flag::MORE | flag::EXPIRY,
+            kind::PUT => flag::GROUPED | flag::MORE | flag::EXPIRY | flag::CLIENT_FLAGS | flag::INTEGER | flag::GRACE,
+            kind::INVALIDATE => flag::GROUPED | flag::MORE | flag::EXPIRY | flag::GRACE,
+            kind::SET_EXPIRY | kind::PUT_ABSENT | kind::LOCK => flag::GROUPED | flag::MORE | flag::EXPIRY,
             kind::SPLICE | kind::DELETE => flag::GROUPED | flag::MORE,
             kind::CONTINUATION => flag::MORE,
             _ => flag::GROUPED,
         };
         let is_database = usize::from(db) < DATABASE_COUNT_MAX;
         let is_whole_kind = match kind {
-            kind::PUT | kind::SPLICE | kind::SET_EXPIRY | kind::INVALIDATE => {
+            kind::PUT | kind::SPLICE | kind::SET_EXPIRY | kind::INVALIDATE | kind::PUT_ABSENT | kind::LOCK => {
                 is_database && other == 0 && number as usize <= KEY_BYTES_MAX
             }
             kind::DELETE => is_database && other <= REMOVAL_MAX && number as usize <= KEY_BYTES_MAX,
@@ -272,11 +276,14 @@ mod tests {
     fn a_head_that_makes_no_sense_is_no_frame() {
         let check = |head: Head, is_plausible: bool| assert_eq!(head.is_plausible(), is_plausible, "{head:?}");
         for kind in 0..=u8::MAX {
-            check(head(kind), (kind::PUT..=kind::DELETE_PREFIX).contains(&kind));
+            check(head(kind), (kind::PUT..=kind::LOCK).contains(&kind));
         }
-        let all = flag::GROUPED | flag::MORE | flag::EXPIRY | flag::CLIENT_FLAGS | flag::INTEGER;
+        let all = flag::GROUPED | flag::MORE | flag::EXPIRY | flag::CLIENT_FLAGS | flag::INTEGER | flag::GRACE;
         check(Head { flags: all, ..head(kind::PUT) }, true);
-        check(Head { flags: all + 32, ..head(kind::PUT) }, false);
+        check(Head { flags: all + 64, ..head(kind::PUT) }, false);
+        check(Head { flags: flag::GRACE, ..head(kind::SET_EXPIRY) }, false);
+        check(Head { flags: flag::EXPIRY, ..head(kind::LOCK) }, true);
+        check(Head { flags: flag::INTEGER, ..head(kind::LOCK) }, false);
         check(Head { flags: flag::EXPIRY, ..head(kind::SPLICE) }, false);
         check(Head { flags: flag::GROUPED | flag::MORE | flag::EXPIRY, ..head(kind::INVALIDATE) }, true);
         check(Head { flags: flag::CLIENT_FLAGS, ..head(kind::INVALIDATE) }, false);

@@ -329,7 +329,7 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::Value;
+    use crate::entry::{Grace, Value};
     use crate::key::Db;
     use crate::wal::tests::{Memory, SEGMENT_BYTES, options, prepare};
 
@@ -347,7 +347,14 @@ mod tests {
     /// Appends a record of `frame_bytes` in all.
     fn append(log: &mut Log, frame_bytes: u64) {
         let value = vec![1; frame_bytes as usize - FRAME_HEAD_BYTES];
-        let put = Body::Put { db: Db(0), key: b"", value: Value::Bytes(&value), expiry: None, client_flags: 0 };
+        let put = Body::Put {
+            db: Db(0),
+            key: b"",
+            value: Value::Bytes(&value),
+            expiry: None,
+            client_flags: 0,
+            grace: Grace::NONE,
+        };
         log.append(log.last_lsn().next(), false, &put);
     }
 
@@ -471,7 +478,14 @@ mod tests {
         for payload_bytes in limits {
             let mut log = log(20);
             let value = vec![1; payload_bytes];
-            let body = Body::Put { db: Db(0), key: b"k", value: Value::Bytes(&value), expiry: None, client_flags: 1 };
+            let body = Body::Put {
+                db: Db(0),
+                key: b"k",
+                value: Value::Bytes(&value),
+                expiry: None,
+                client_flags: 1,
+                grace: Grace::NONE,
+            };
             log.append(Lsn(1), false, &body);
             assert!(log.appended_bytes() <= Log::record_bytes(1, payload_bytes), "{payload_bytes}");
         }

@@ -43,8 +43,8 @@ pub enum Stop {
 pub struct SegmentReader<'a> {
     segment: &'a [u8],
     seed: u32,
-    /// The highest kind of frame that the segment may have.
-    kind_max: u8,
+    /// The format version of the segment.
+    version: u32,
     /// Where the next frame is.
     position: usize,
     /// Where the next record begins; it is `position` but within a record of several frames.
@@ -80,7 +80,7 @@ impl<'a> SegmentReader<'a> {
         SegmentReader {
             segment,
             seed: header.seed(),
-            kind_max: frame::kind_max(header.version),
+            version: header.version,
             position: SEGMENT_HEADER_BYTES,
             record_start: SEGMENT_HEADER_BYTES,
             expected,
@@ -167,7 +167,7 @@ impl<'a> SegmentReader<'a> {
     /// Takes an intact frame, if it is one that may come now.
     fn accept<'frame>(&mut self, frame: &Frame<'frame>) -> Option<Taken<'frame>> {
         let Frame { head, bytes, .. } = *frame;
-        if head.lsn != self.expected || head.kind > self.kind_max {
+        if head.lsn != self.expected || !frame::is_known(self.version, head) {
             return None;
         }
         let contents = &bytes[FRAME_HEAD_BYTES..];
@@ -220,7 +220,7 @@ fn parse(carried: &[u8]) -> Option<Record<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::Value;
+    use crate::entry::{Grace, Value};
     use crate::key::Db;
     use crate::wal::tests::{SEGMENT_BYTES, image, options, prepare};
     use crate::wal::{Body, Log};
@@ -231,7 +231,14 @@ mod tests {
         prepare(&mut log, 10);
         for (lsn, value_bytes) in [(5, 10), (6, 30_000), (7, 10), (8, 10)] {
             let value = vec![lsn as u8; value_bytes];
-            let put = Body::Put { db: Db(0), key: b"k", value: Value::Bytes(&value), expiry: None, client_flags: 0 };
+            let put = Body::Put {
+                db: Db(0),
+                key: b"k",
+                value: Value::Bytes(&value),
+                expiry: None,
+                client_flags: 0,
+                grace: Grace::NONE,
+            };
             log.append(Lsn(lsn), false, &put);
         }
         image(log)
@@ -322,7 +329,11 @@ mod tests {
             prepare(&mut log, 2);
             log.append(Lsn(5), false, &Body::Commit);
             let key = vec![b'k'; key_bytes];
-            log.append(Lsn(6), false, &Body::Invalidate { db: Db(0), key: &key, base: 5, expiry: None });
+            log.append(
+                Lsn(6),
+                false,
+                &Body::Invalidate { db: Db(0), key: &key, base: 5, expiry: None, grace: Grace::NONE },
+            );
             let segments = image(log);
             for (version, expected) in [(1, Lsn(6)), (2, Lsn(7))] {
                 let mut carried = Vec::new();

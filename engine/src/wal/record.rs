@@ -11,11 +11,12 @@
 //!
 //! flags     bit 0 GROUPED: belongs to a group that a Commit ends
 //!           bit 1 MORE: the record goes on in the next frame, which is of kind Continuation
-//!           bit 2 EXPIRY, bit 3 CLIENT_FLAGS, bit 4 INTEGER: that field is there
+//!           bit 2 EXPIRY, bit 3 CLIENT_FLAGS, bit 4 INTEGER, bit 5 GRACE: that field is there
 //!
 //! kind             fields, in this order                             rest     db      other
 //!  1 Put           expiry u64 if EXPIRY, client flags u32 if         value    which
-//!                  CLIENT_FLAGS, value i64 if INTEGER (no rest then)
+//!                  CLIENT_FLAGS, grace u32 and cost u32 if GRACE,
+//!                  value i64 if INTEGER (no rest then)
 //!  2 Splice        base u64, offset u64                              bytes    which
 //!  3 Delete                                                                   which   0 deleted, 1 expired, 2 evicted
 //!  4 SetExpiry     base u64, expiry u64 if EXPIRY (else taken away)           which
@@ -25,11 +26,16 @@
 //!  8 Mark          durable lsn u64
 //!  9 End           the log ends here, by intent
 //! 10 Continuation                                                    more of the record's contents
-//! 11 Invalidate    base u64, expiry u64 if EXPIRY (else it has none)          which
+//! 11 Invalidate    base u64, expiry u64 if EXPIRY (else it has none),         which
+//!                  grace u32 and cost u32 if GRACE
 //! 12 DeletePrefix  (the key is the prefix)                                    which
+//! 13 PutAbsent     expiry u64 (EXPIRY is set)                                 which
+//! 14 Lock          expiry u64 (EXPIRY is set), token u64                      which
 //! ```
 //!
-//! Kind 11 is in segments from format version 2 on, kind 12 from version 3 on.
+//! Kind 11 is in segments from format version 2 on; the kinds after it and the flag GRACE are from version 3 on. The
+//! expiry of a value with a grace is where the grace ends. A grace is not longer than that, and there is none without an
+//! expiry.
 //!
 //! All numbers are little-endian; what a kind has no use for is 0. `base` is the version (the number of the last
 //! change) that the entry had before, 0 if there was no entry: a replay that finds another one does not fit the log.
@@ -37,9 +43,9 @@
 //! A record is valid when all its frames are: a frame becomes so with its checksum, which is stored last. A process
 //! killed within a record leaves at most its first frames, and a reader goes back to where the record began.
 
-use crate::entry::{VERSION_MAX, Value};
+use crate::entry::{Grace, VERSION_MAX, Value};
 use crate::key::Db;
-use crate::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX, PREFIX_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX, PREFIX_BYTES_MAX, TOKEN_MAX, VALUE_BYTES_MAX};
 use crate::lsn::Lsn;
 use crate::time::Millis;
 use crate::wal::frame::{self, DB_ALL, FRAME_HEAD_BYTES, Head, flag, kind};
@@ -71,6 +77,8 @@ pub enum Body<'a> {
         expiry: Option<Millis>,
         /// Its client flags.
         client_flags: u32,
+        /// Its grace, which ends at its expiry.
+        grace: Grace,
     },
     /// These bytes of the value were overwritten; see [`Op::Splice`](crate::Op::Splice).
     Splice {
@@ -115,6 +123,28 @@ pub enum Body<'a> {
         base: u64,
         /// The expiry it has now, or none.
         expiry: Option<Millis>,
+        /// The grace it has now.
+        grace: Grace,
+    },
+    /// There is nothing under the key from here on, whatever it held before.
+    PutAbsent {
+        /// In which database.
+        db: Db,
+        /// The key.
+        key: &'a [u8],
+        /// Until when that is known.
+        expiry: Millis,
+    },
+    /// The key holds a lock from here on, whatever it held before.
+    Lock {
+        /// In which database.
+        db: Db,
+        /// The lock's name.
+        key: &'a [u8],
+        /// The token of its holder, 2^63 - 1 at most.
+        token: u64,
+        /// When it ends.
+        expiry: Millis,
     },
     /// No key of a database begins with this any more.
     DeletePrefix {
@@ -158,7 +188,7 @@ pub enum Removal {
 }
 
 /// Most bytes that the fields of a record take.
-pub(super) const FIELD_BYTES_MAX: usize = 20;
+pub(super) const FIELD_BYTES_MAX: usize = 28;
 /// Most bytes of a record, the heads of continuations left out.
 pub(super) const RECORD_BYTES_MAX: usize = FRAME_HEAD_BYTES + FIELD_BYTES_MAX + KEY_BYTES_MAX + VALUE_BYTES_MAX;
 
@@ -203,7 +233,7 @@ impl<'a> Parts<'a> {
         let parts = self;
         parts.flags = if is_grouped { flag::GROUPED } else { 0 };
         match *body {
-            Body::Put { db, key, value, expiry, client_flags } => {
+            Body::Put { db, key, value, expiry, client_flags, grace } => {
                 parts.name(kind::PUT, db, key);
                 if let Some(at) = expiry {
                     parts.flags |= flag::EXPIRY;
@@ -213,6 +243,7 @@ impl<'a> Parts<'a> {
                     parts.flags |= flag::CLIENT_FLAGS;
                     parts.push(client_flags.to_le_bytes());
                 }
+                parts.push_grace(grace);
                 match value {
                     Value::Bytes(bytes) => parts.rest = bytes,
                     Value::Integer(integer) => {
@@ -236,9 +267,20 @@ impl<'a> Parts<'a> {
                 parts.name(kind::SET_EXPIRY, db, key);
                 parts.push_attributes(base, expiry);
             }
-            Body::Invalidate { db, key, base, expiry } => {
+            Body::Invalidate { db, key, base, expiry, grace } => {
                 parts.name(kind::INVALIDATE, db, key);
                 parts.push_attributes(base, expiry);
+                parts.push_grace(grace);
+            }
+            Body::PutAbsent { db, key, expiry } => {
+                parts.name(kind::PUT_ABSENT, db, key);
+                parts.push_expiry(expiry);
+            }
+            Body::Lock { db, key, token, expiry } => {
+                parts.name(kind::LOCK, db, key);
+                assert!(token <= TOKEN_MAX, "a token is within its limit");
+                parts.push_expiry(expiry);
+                parts.push(token.to_le_bytes());
             }
             Body::DeletePrefix { db, prefix } => {
                 assert!((1..=PREFIX_BYTES_MAX).contains(&prefix.len()), "a prefix is within its limits");
@@ -279,8 +321,22 @@ impl<'a> Parts<'a> {
     fn push_attributes(&mut self, base: u64, expiry: Option<Millis>) {
         self.push(base.to_le_bytes());
         if let Some(at) = expiry {
-            self.flags |= flag::EXPIRY;
-            self.push(at.0.to_le_bytes());
+            self.push_expiry(at);
+        }
+    }
+
+    #[inline]
+    fn push_expiry(&mut self, at: Millis) {
+        self.flags |= flag::EXPIRY;
+        self.push(at.0.to_le_bytes());
+    }
+
+    #[inline]
+    fn push_grace(&mut self, grace: Grace) {
+        if grace != Grace::NONE {
+            self.flags |= flag::GRACE;
+            self.push(grace.grace_ms.to_le_bytes());
+            self.push(grace.cost_ms.to_le_bytes());
         }
     }
 
@@ -333,6 +389,7 @@ pub(super) fn parse(head: Head, contents: &[u8]) -> Option<Record<'_>> {
         kind::PUT => {
             let expiry = if has(flag::EXPIRY) { Some(Millis(fields.u64()?)) } else { None };
             let client_flags = if has(flag::CLIENT_FLAGS) { fields.u32()? } else { 0 };
+            let grace = if has(flag::GRACE) { fields.grace(expiry)? } else { Grace::NONE };
             let integer = if has(flag::INTEGER) { Some(fields.u64()?.cast_signed()) } else { None };
             let (key, rest) = fields.key_and_rest(number)?;
             let value = match integer {
@@ -340,7 +397,7 @@ pub(super) fn parse(head: Head, contents: &[u8]) -> Option<Record<'_>> {
                 Some(integer) => Value::Integer(integer),
                 None => Value::Bytes(rest),
             };
-            Body::Put { db, key, value, expiry, client_flags }
+            Body::Put { db, key, value, expiry, client_flags, grace }
         }
         kind::SPLICE => {
             let (base, offset) = (fields.u64()?, fields.u64()?);
@@ -359,10 +416,23 @@ pub(super) fn parse(head: Head, contents: &[u8]) -> Option<Record<'_>> {
             if base > VERSION_MAX {
                 return None;
             }
+            let grace = if has(flag::GRACE) { fields.grace(expiry)? } else { Grace::NONE };
             let key = fields.only(number)?;
             match kind {
                 kind::SET_EXPIRY => Body::SetExpiry { db, key, base, expiry },
-                _ => Body::Invalidate { db, key, base, expiry },
+                _ => Body::Invalidate { db, key, base, expiry, grace },
+            }
+        }
+        kind::PUT_ABSENT | kind::LOCK => {
+            if !has(flag::EXPIRY) {
+                return None;
+            }
+            let expiry = Millis(fields.u64()?);
+            if kind == kind::PUT_ABSENT {
+                Body::PutAbsent { db, key: fields.only(number)?, expiry }
+            } else {
+                let token = fields.u64().filter(|token| *token <= TOKEN_MAX)?;
+                Body::Lock { db, key: fields.only(number)?, token, expiry }
             }
         }
         kind::MARK => {
@@ -404,6 +474,13 @@ impl<'a> Fields<'a> {
         let (field, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(u32::from_le_bytes(*field))
+    }
+
+    /// The grace of what goes at `expiry`.
+    #[inline]
+    fn grace(&mut self, expiry: Option<Millis>) -> Option<Grace> {
+        let grace = Grace { grace_ms: self.u32()?, cost_ms: self.u32()? };
+        expiry.filter(|at| at.0 >= u64::from(grace.grace_ms) && grace != Grace::NONE).map(|_| grace)
     }
 
     /// All that is left: a key of `key_bytes`, and a value.

@@ -15,8 +15,8 @@
 //! generation, shard or sequence than its name says, was prepared and never used: at most its zeros, which replace
 //! an earlier use of the file, did not reach the disk before a power cut.
 //!
-//! Magic, version and checksum keep their places in every version of the format. Version 2 has records of one more
-//! kind than version 1, and is the same in all else.
+//! Magic, version and checksum keep their places in every version of the format. Versions 2 and 3 have records of more
+//! kinds than those before, and are the same in all else.
 
 use crate::entry::VERSION_MAX;
 use crate::lsn::{Lsn, Origin};
@@ -233,7 +233,8 @@ mod tests {
         check(&vec![0; SEGMENT_BYTES_MIN as usize], HeaderFault::Unused);
         check(&trace, HeaderFault::Damaged);
         check(&vec![0xff; SEGMENT_BYTES_MIN as usize], HeaderFault::Damaged);
-        check(&forged(8, &[4, 0, 0, 0]), HeaderFault::Version { found: 4 });
+        let found = SEGMENT_VERSION + 1;
+        check(&forged(8, &found.to_le_bytes()), HeaderFault::Version { found });
         check(&forged(8, &[0, 0, 0, 0]), HeaderFault::Version { found: 0 });
         check(&forged(0, b"NOTMINE\n"), HeaderFault::Damaged);
         check(&forged(24, &[3, 0]), HeaderFault::Damaged);

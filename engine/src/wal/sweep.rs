@@ -5,7 +5,7 @@
 //! recovery must know: a record that a later mark says was durable is missed only together with a mark that says
 //! so, unless the damage took every such mark, too.
 
-use crate::entry::Value;
+use crate::entry::{Grace, Value};
 use crate::key::Db;
 use crate::limits::KEY_BYTES_MAX;
 use crate::lsn::{Lsn, Origin};
@@ -54,16 +54,17 @@ fn sample(options: LogOptions, fill: u8) -> Sample {
         } else {
             &short
         };
-        let put = Body::Put { db, key, value: Value::Bytes(bytes), expiry: None, client_flags: 7 };
+        let grace = Grace::NONE;
+        let put = Body::Put { db, key, value: Value::Bytes(bytes), expiry: None, client_flags: 7, grace };
         let body = match count % 10 {
             0..5 => put,
             5 => Body::Splice { db, key, base: 3, offset: 2, bytes },
             6 => Body::Delete { db, key, removal: Removal::Evicted },
             7 => Body::SetExpiry { db, key, base: 3, expiry: Some(Millis(99)) },
-            8 => Body::Put { db, key, value: Value::Integer(-5), expiry: Some(Millis(1)), client_flags: 0 },
+            8 => Body::Put { db, key, value: Value::Integer(-5), expiry: Some(Millis(1)), client_flags: 0, grace },
             _ if count == 29 => Body::DeletePrefix { db, prefix: b"pre" },
             _ if count % 20 == 9 => Body::Commit,
-            _ => Body::Invalidate { db, key, base: 3, expiry: None },
+            _ => Body::Invalidate { db, key, base: 3, expiry: None, grace },
         };
         let mut append = |body: Body<'_>, log: &mut Log| {
             let lsn = log.last_lsn().next();
@@ -304,7 +305,8 @@ fn a_key_longer_than_a_frame_is_put_together() {
     let mut log = Log::new(options(1));
     prepare(&mut log, 20);
     let key = vec![b'k'; KEY_BYTES_MAX];
-    let put = Body::Put { db: Db(1), key: &key, value: Value::Integer(8), expiry: None, client_flags: 1 };
+    let put =
+        Body::Put { db: Db(1), key: &key, value: Value::Integer(8), expiry: None, client_flags: 1, grace: Grace::NONE };
     log.append(Lsn(1), true, &put);
     let records = [encoded(&Record { lsn: Lsn(1), is_grouped: true, body: put })];
     let verdict = read(&image(log), options(1), &records, "a long key");

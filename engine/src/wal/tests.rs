@@ -1,7 +1,7 @@
 //! The log's two ends against each other: what is appended is read, whatever is done to the bytes in between.
 
 use crate::disk::SegmentMemory;
-use crate::entry::Value;
+use crate::entry::{Grace, Value};
 use crate::key::Db;
 use crate::limits::PREFIX_BYTES_MAX;
 use crate::lsn::{Lsn, Origin};
@@ -88,19 +88,31 @@ impl Random {
     fn expiry(&mut self) -> Option<Millis> {
         (self.below(2) == 0).then(|| Millis(self.below(u64::MAX)))
     }
+
+    /// A grace that what goes at `expiry` may have.
+    fn grace(&mut self, expiry: Option<Millis>) -> Grace {
+        match expiry {
+            Some(at) if self.below(2) == 0 => {
+                let grace_ms = self.below((at.0 + 1).min(1 << 32)) as u32;
+                Grace { grace_ms, cost_ms: self.below(3) as u32 }
+            }
+            _ => Grace::NONE,
+        }
+    }
 }
 
 /// A record of any kind over `key` and `bytes`.
 pub(super) fn body<'a>(random: &mut Random, last_lsn: Lsn, key: &'a [u8], bytes: &'a [u8]) -> Body<'a> {
     let db = Db(random.below(16) as u8);
-    match random.below(14) {
+    match random.below(16) {
         0..4 => {
             let value = match random.below(3) {
                 0 => Value::Integer(random.below(u64::MAX).cast_signed()),
                 _ => Value::Bytes(bytes),
             };
             let client_flags = random.below(2) as u32 * random.below(1 << 32) as u32;
-            Body::Put { db, key, value, expiry: random.expiry(), client_flags }
+            let expiry = random.expiry();
+            Body::Put { db, key, value, expiry, client_flags, grace: random.grace(expiry) }
         }
         4 => Body::Splice { db, key, base: random.below(1 << 47), offset: random.below(1 << 20), bytes },
         5 => {
@@ -108,12 +120,17 @@ pub(super) fn body<'a>(random: &mut Random, last_lsn: Lsn, key: &'a [u8], bytes:
             Body::Delete { db, key, removal }
         }
         6 => Body::SetExpiry { db, key, base: random.below(1 << 47), expiry: random.expiry() },
-        11 => Body::Invalidate { db, key, base: random.below(1 << 47), expiry: random.expiry() },
+        11 => {
+            let expiry = random.expiry();
+            Body::Invalidate { db, key, base: random.below(1 << 47), expiry, grace: random.grace(expiry) }
+        }
+        12 => Body::PutAbsent { db, key, expiry: Millis(random.below(u64::MAX)) },
+        13 => Body::Lock { db, key, token: random.below(1 << 63), expiry: Millis(random.below(u64::MAX)) },
         7 => Body::Flush { db: Some(db) },
         8 => Body::Flush { db: None },
         9 => Body::Swap { first: db, second: Db(random.below(16) as u8) },
         10 => Body::Commit,
-        12 if !key.is_empty() => Body::DeletePrefix { db, prefix: &key[..key.len().min(PREFIX_BYTES_MAX)] },
+        14 if !key.is_empty() => Body::DeletePrefix { db, prefix: &key[..key.len().min(PREFIX_BYTES_MAX)] },
         _ => Body::Mark { durable: Lsn(last_lsn.0 - random.below(last_lsn.0 + 1)) },
     }
 }

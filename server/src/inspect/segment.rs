@@ -4,15 +4,16 @@ use std::fmt::Write as _;
 use std::io;
 
 use locksley_engine::wal::{Body, HeaderFault, Record, Removal, SegmentHeader, SegmentReader, Stop};
-use locksley_engine::{Db, Lsn};
+use locksley_engine::{Db, Grace, Lsn};
 
 use super::directory::Filter;
 use super::text::{attributes, count, date, shortened, value};
 use super::{Out, Verdict};
 
 /// The words for the kinds of records, in the order of [`kind`].
-const KINDS: [&str; 11] =
-    ["put", "splice", "delete", "expire", "stale", "prefix", "flush", "swap", "commit", "mark", "end"];
+const KINDS: [&str; 13] = [
+    "put", "splice", "delete", "expire", "stale", "absent", "lock", "prefix", "flush", "swap", "commit", "mark", "end",
+];
 
 /// Where a record with a key is, and the key.
 pub(super) fn key<'a>(body: &Body<'a>) -> Option<&'a [u8]> {
@@ -21,7 +22,9 @@ pub(super) fn key<'a>(body: &Body<'a>) -> Option<&'a [u8]> {
         | Body::Splice { key, .. }
         | Body::Delete { key, .. }
         | Body::SetExpiry { key, .. }
-        | Body::Invalidate { key, .. } => Some(key),
+        | Body::Invalidate { key, .. }
+        | Body::PutAbsent { key, .. }
+        | Body::Lock { key, .. } => Some(key),
         _ => None,
     }
 }
@@ -33,12 +36,14 @@ fn kind(body: &Body<'_>) -> usize {
         Body::Delete { .. } => 2,
         Body::SetExpiry { .. } => 3,
         Body::Invalidate { .. } => 4,
-        Body::DeletePrefix { .. } => 5,
-        Body::Flush { .. } => 6,
-        Body::Swap { .. } => 7,
-        Body::Commit => 8,
-        Body::Mark { .. } => 9,
-        Body::End => 10,
+        Body::PutAbsent { .. } => 5,
+        Body::Lock { .. } => 6,
+        Body::DeletePrefix { .. } => 7,
+        Body::Flush { .. } => 8,
+        Body::Swap { .. } => 9,
+        Body::Commit => 10,
+        Body::Mark { .. } => 11,
+        Body::End => 12,
     }
 }
 
@@ -134,8 +139,8 @@ fn describe(record: &Record<'_>, bytes_max: usize) -> String {
     let kind = KINDS[kind(&record.body)];
     let named = |db: Db, key: &[u8]| format!("db {} {}", db.0, shortened(key, bytes_max));
     let rest = match record.body {
-        Body::Put { db, key, value: content, expiry, client_flags } => {
-            format!("{} = {}{}", named(db, key), value(content, bytes_max), attributes(expiry, client_flags))
+        Body::Put { db, key, value: content, expiry, client_flags, grace } => {
+            format!("{} = {}{}", named(db, key), value(content, bytes_max), attributes(expiry, grace, client_flags))
         }
         Body::Splice { db, key, base, offset, bytes } => {
             format!("{} at {offset} {}, of version {base}", named(db, key), shortened(bytes, bytes_max))
@@ -152,8 +157,14 @@ fn describe(record: &Record<'_>, bytes_max: usize) -> String {
             let expiry = expiry.map_or_else(|| "never".to_owned(), date);
             format!("{} {expiry}, of version {base}", named(db, key))
         }
-        Body::Invalidate { db, key, base, expiry } => {
-            format!("{}{}, of version {base}", named(db, key), attributes(expiry, 0))
+        Body::Invalidate { db, key, base, expiry, grace } => {
+            format!("{}{}, of version {base}", named(db, key), attributes(expiry, grace, 0))
+        }
+        Body::PutAbsent { db, key, expiry } => {
+            format!("{}{}", named(db, key), attributes(Some(expiry), Grace::NONE, 0))
+        }
+        Body::Lock { db, key, token, expiry } => {
+            format!("{}, token {token}{}", named(db, key), attributes(Some(expiry), Grace::NONE, 0))
         }
         Body::DeletePrefix { db, prefix } => format!("{}...", named(db, prefix)),
         Body::Flush { db: Some(db) } => format!("db {}", db.0),

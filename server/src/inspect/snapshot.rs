@@ -2,6 +2,7 @@
 
 use std::io;
 
+use locksley_engine::Form;
 use locksley_engine::snapshot::{SnapshotFault, SnapshotReader};
 
 use super::directory::Filter;
@@ -23,9 +24,10 @@ pub(super) fn show(name: &str, bytes: &[u8], filter: &Filter, out: Out<'_>) -> i
     };
     let header = reader.header();
     let origin = header.origin;
+    let fence = if header.fence == 0 { String::new() } else { format!(", fence {}", header.fence) };
     writeln!(
         out,
-        "{name}: snapshot {} of shard {} of {}, generation {}, {} bytes, with changes up to number {}",
+        "{name}: snapshot {} of shard {} of {}, generation {}, {} bytes, with changes up to number {}{fence}",
         header.id,
         origin.shard,
         origin.shard_count,
@@ -55,15 +57,19 @@ pub(super) fn show(name: &str, bytes: &[u8], filter: &Filter, out: Out<'_>) -> i
                 if shown < filter.count_max && filter.takes(Some(item.key)) {
                     shown += 1;
                     let stale = if item.is_stale { ", stale" } else { "" };
+                    let content = match (item.form, item.value) {
+                        (Form::String, content) => format!("= {}", value(content, filter.bytes_max)),
+                        (Form::Absent, _) => "is absent".to_owned(),
+                        (Form::Lock, token) => format!("is a lock, token {}", value(token, filter.bytes_max)),
+                    };
                     writeln!(
                         out,
-                        "{:>12}  {:>10}  db {} {} = {}{}{stale}",
+                        "{:>12}  {:>10}  db {} {} {content}{}{stale}",
                         "",
                         item.version,
                         item.db.0,
                         shortened(item.key, filter.bytes_max),
-                        value(item.value, filter.bytes_max),
-                        attributes(item.expiry, item.client_flags),
+                        attributes(item.expiry, item.grace, item.client_flags),
                     )?;
                 }
             }

@@ -61,7 +61,7 @@ pub(super) fn segment() -> Vec<u8> {
 pub(super) fn snapshot() -> Vec<u8> {
     let mut shard = shard();
     let lsn = shard.begin_snapshot(SnapshotOptions { waiting_bytes_max: 1 << 20 });
-    let header = FileHeader { version: FILE_VERSION, origin: ORIGIN, id: 3, lsn };
+    let header = FileHeader { version: FILE_VERSION, origin: ORIGIN, id: 3, lsn, fence: shard.fence() };
     let mut bytes = header.to_bytes().as_slice().to_vec();
     let footer = loop {
         match shard.step_snapshot(1_000) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use locksley_engine::{Millis, Value};
+use locksley_engine::{Grace, Millis, Value};
 
 use crate::observe::quote::quote;
 
@@ -26,10 +26,17 @@ pub(super) fn value(value: Value<'_>, bytes_max: usize) -> String {
 }
 
 /// What an entry has besides key and value.
-pub(super) fn attributes(expiry: Option<Millis>, client_flags: u32) -> String {
+pub(super) fn attributes(expiry: Option<Millis>, grace: Grace, client_flags: u32) -> String {
     let mut text = String::new();
     if let Some(at) = expiry {
-        write!(text, ", expires {}", date(at)).expect("a string takes all that is written");
+        let until = Millis(at.0.saturating_sub(u64::from(grace.grace_ms)));
+        write!(text, ", expires {}", date(until)).expect("a string takes all that is written");
+    }
+    if grace.grace_ms != 0 {
+        write!(text, ", kept for {} ms more", grace.grace_ms).expect("a string takes all that is written");
+    }
+    if grace.cost_ms != 0 {
+        write!(text, ", made in {} ms", grace.cost_ms).expect("a string takes all that is written");
     }
     if client_flags != 0 {
         write!(text, ", flags {client_flags}").expect("a string takes all that is written");

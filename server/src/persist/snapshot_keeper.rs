@@ -64,6 +64,8 @@ pub(super) enum WalkNews {
     Began {
         /// The instant.
         lsn: Lsn,
+        /// The highest fencing token given by then.
+        fence: u64,
         /// Changes so far.
         change_count: u64,
         /// Bytes in the log.

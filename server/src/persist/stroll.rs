@@ -65,7 +65,7 @@ impl Stroll {
             served_at: now,
             is_waiting: false,
         };
-        stroll.tell(persist, WalkNews::Began { lsn, change_count, log_bytes });
+        stroll.tell(persist, WalkNews::Began { lsn, fence: shard.fence(), change_count, log_bytes });
         stroll
     }
 

@@ -108,9 +108,9 @@ impl SnapshotKeeper {
                 continue;
             }
             match walk {
-                WalkNews::Began { lsn, change_count, log_bytes } => {
+                WalkNews::Began { lsn, fence, change_count, log_bytes } => {
                     let origin = Origin { generation: self.generation, shard, shard_count: self.shard_count() };
-                    self.store().begin_shard(writer, origin, lsn)?;
+                    self.store().begin_shard(writer, origin, lsn, fence)?;
                     beginning.change_count += change_count;
                     beginning.log_bytes += log_bytes;
                 }

@@ -582,7 +582,7 @@ impl Taking {
         if *part == Part::Waiting {
             let lsn = shard.begin_snapshot(SnapshotOptions { waiting_bytes_max: 100_000 });
             *part = Part::Walking;
-            return snapshots.begin_shard(&mut self.writer, *origin, lsn);
+            return snapshots.begin_shard(&mut self.writer, *origin, lsn, shard.fence());
         }
         if *part == Part::Complete {
             return Ok(());

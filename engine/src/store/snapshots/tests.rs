@@ -270,7 +270,7 @@ fn write_shard(
     let mut shard = shard(round);
     let origin = Origin { generation: GENERATION, shard: number, shard_count: SHARD_COUNT };
     let lsn = shard.begin_snapshot(SnapshotOptions { waiting_bytes_max: 1 << 20 });
-    store.begin_shard(writer, origin, lsn)?;
+    store.begin_shard(writer, origin, lsn, shard.fence())?;
     let footer = loop {
         if let Progress::Done(footer) = shard.step_snapshot(16) {
             break footer;
