@@ -14,6 +14,7 @@
 //! - [`ledger`] knows what a server acknowledged, [`workload`] are clients that change everything at random,
 //! - [`health`] compares a server before and after it was ill-treated,
 //! - [`process`] and [`wait`] look at a process from outside and wait for conditions,
+//! - [`python`] runs programs of this repository in the environment of `tests/.venv`,
 //! - [`seed`] is the randomness of the random suites, replayable by its seed.
 
 pub mod binary;
@@ -30,6 +31,7 @@ pub mod mount;
 pub mod options;
 pub mod pattern;
 pub mod process;
+pub mod python;
 pub mod record;
 pub mod reply;
 pub mod runner;

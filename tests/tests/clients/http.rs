@@ -6,10 +6,9 @@ use std::process::{Command, Stdio};
 
 use locksley_tests::binary::{Kind, installed, subject, workspace};
 use locksley_tests::directory::Directory;
+use locksley_tests::python::installed_in_environment;
 use locksley_tests::server::{Launch, Server};
 use serde_json::{Value, json};
-
-use crate::python::installed_in_environment;
 
 /// Examples that schemathesis tries of each operation.
 const EXAMPLES: &str = "60";

@@ -9,7 +9,6 @@ use locksley_tests::server::{Launch, Server};
 mod cluster;
 mod http;
 mod memcached;
-mod python;
 mod redis_benchmark;
 mod redis_cli;
 mod redis_crate;

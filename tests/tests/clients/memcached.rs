@@ -7,10 +7,10 @@ use std::thread;
 
 use locksley_tests::binary::{Kind, subject};
 use locksley_tests::memcached::Memcached;
+use locksley_tests::python::run_python;
 use locksley_tests::server::Launch;
 use memcache::Client;
 
-use crate::python::run_python;
 use crate::{printed_by, run};
 
 /// Runs `check` against memcached.
@@ -48,7 +48,7 @@ fn the_tools_work(address: SocketAddr) {
 }
 
 fn pymemcache_works(address: SocketAddr) {
-    run_python("memcached.py", &[&address.port().to_string()]);
+    run_python("tests/clients/memcached.py", &[&address.port().to_string()]);
 }
 
 fn connect(address: SocketAddr) -> Client {

@@ -1,7 +1,15 @@
 //! redis-py: the programs of `tests/clients/`, in the environment that `scripts/test` makes.
 
-use crate::python::run_python as run;
+use std::path::Path;
+
+use locksley_tests::python::run_python;
+
 use crate::{shard_ports, start, start_cluster};
+
+/// Runs a program of `tests/clients/`.
+fn run(program: &str, arguments: &[&str]) {
+    run_python(Path::new("tests/clients").join(program), arguments);
+}
 
 #[test]
 fn it_works_in_resp2() {
