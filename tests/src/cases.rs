@@ -6,6 +6,7 @@
 //! locksley: --cluster-announce-shards yes   (only Locksley)
 //! redis: --cluster-enabled yes              (only Redis)
 //! password: secret                          (what the runner itself logs in with; such files start in RESP2 only)
+//! differs: Redis has no such command        (of every case)
 //!
 //! case: SET stores a value that GET gives back
 //! > SET key "a value"
@@ -48,6 +49,8 @@ pub struct CaseFile {
     pub redis_flags: Vec<String>,
     /// What the runner logs in with.
     pub password: Option<String>,
+    /// Why Redis 7.0 is not asked about any case.
+    pub differs: Option<String>,
     /// Its cases, in order.
     pub cases: Vec<Case>,
 }
@@ -157,6 +160,7 @@ fn parse(path: &Path, text: &str) -> Result<CaseFile, String> {
         locksley_flags: Vec::new(),
         redis_flags: Vec::new(),
         password: None,
+        differs: None,
         cases: Vec::new(),
     };
     for (line, last_line, text) in logical_lines(text) {
@@ -209,12 +213,14 @@ fn parse_line(file: &mut CaseFile, line: usize, last_line: usize, text: &str) ->
     match (key, file.cases.last_mut()) {
         ("case", _) => {
             let title = value.to_owned();
-            file.cases.push(Case { title, line, differs: None, only: None, steps: Vec::new() });
+            let differs = file.differs.clone();
+            file.cases.push(Case { title, line, differs, only: None, steps: Vec::new() });
         }
         ("server", None) => file.server_flags.extend(words()),
         ("locksley", None) => file.locksley_flags.extend(words()),
         ("redis", None) => file.redis_flags.extend(words()),
         ("password", None) => file.password = Some(value.to_owned()),
+        ("differs", None) => file.differs = Some(value.to_owned()),
         ("differs", Some(case)) => case.differs = Some(value.to_owned()),
         ("only", Some(case)) => {
             case.only = Some(match value {
@@ -251,13 +257,14 @@ mod tests {
 
     #[test]
     fn a_file_is_read() {
-        let text = "# words\nserver: --a b\n\ncase: one\n> GET k\n< nil\ncase: two\ndiffers: new\nonly: RESP3\nb> GET\n 'x'\n2< nil\n3< [:1,\n  :2]\nraw> \"PING\\r\\n\"\n";
+        let text = "# words\nserver: --a b\ndiffers: all new\n\ncase: one\n> GET k\n< nil\ncase: two\ndiffers: new\nonly: RESP3\nb> GET\n 'x'\n2< nil\n3< [:1,\n  :2]\nraw> \"PING\\r\\n\"\n";
         let file = parse(Path::new("x.cases"), text).expect("it is well written");
         assert_eq!(file.server_flags, ["--a", "b"]);
         let [one, two] = file.cases.as_slice() else { panic!("two cases") };
         assert_eq!((one.title.as_str(), one.steps.len(), one.steps[0].replies.len()), ("one", 1, 1));
         assert_eq!((two.differs.as_deref(), two.only), (Some("new"), Some(Protocol::Resp3)));
-        assert_eq!((two.steps[0].connection, two.steps[0].words.len(), two.steps[0].last_line), ('b', 2, 14));
+        assert_eq!(one.differs.as_deref(), Some("all new"));
+        assert_eq!((two.steps[0].connection, two.steps[0].words.len(), two.steps[0].last_line), ('b', 2, 15));
         assert_eq!(two.steps[0].replies_in(Protocol::Resp2).count(), 1);
         assert_eq!(two.steps[1].sending, Sending::Raw);
     }
