@@ -28,6 +28,9 @@ use crate::wait::{until, until_some};
 /// What a server prints when it serves.
 const READY: &str = "Ready to accept connections";
 
+/// Where the port of the first shard lies above a server's own.
+const SHARD_OFFSET: u16 = 1;
+
 /// Where the port for memcached lies above a server's own; the ports between are for its shards.
 const MEMCACHED_OFFSET: u16 = 10;
 
@@ -46,6 +49,7 @@ pub struct Launch {
     port: Option<u16>,
     has_memcached: bool,
     has_http: bool,
+    is_at_shard_port: bool,
     directory: Option<PathBuf>,
     fsync: Option<String>,
 }
@@ -74,6 +78,7 @@ impl Launch {
             port: None,
             has_memcached: false,
             has_http: false,
+            is_at_shard_port: false,
             directory: None,
             fsync: env::var("LOCKSLEY_APPENDFSYNC").ok(),
         }
@@ -131,6 +136,13 @@ impl Launch {
     pub fn http(mut self) -> Self {
         self.has_http = true;
         self
+    }
+
+    /// With a port for each shard, and the first shard's as the one where RESP clients connect.
+    #[must_use]
+    pub fn at_shard_port(mut self) -> Self {
+        self.is_at_shard_port = true;
+        self.flags(["--cluster-announce-shards", "yes"])
     }
 
     /// In this directory, which outlives the server.
@@ -201,7 +213,8 @@ impl Launch {
             output.collect(child.stdout.take().expect("standard output is piped")),
             output.collect(child.stderr.take().expect("standard error is piped")),
         ];
-        Server { child, output, readers: readers.into(), directory, port, kind: self.kind }
+        let entrance = if self.is_at_shard_port { port + SHARD_OFFSET } else { port };
+        Server { child, output, readers: readers.into(), directory, port, entrance, kind: self.kind }
     }
 
     fn try_start_once(&self) -> Result<Server, Ended> {
@@ -269,6 +282,8 @@ pub struct Server {
     readers: VecDeque<thread::JoinHandle<()>>,
     directory: Directory,
     port: u16,
+    /// Where RESP clients connect.
+    entrance: u16,
     kind: Kind,
 }
 
@@ -288,9 +303,9 @@ impl Server {
         self.kind
     }
 
-    /// Where it listens.
+    /// Where RESP clients connect.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.entrance))
     }
 
     /// Where it listens for memcached clients, if it was started [with that port](Launch::memcached).
