@@ -104,6 +104,27 @@ pub(crate) const WALK_QUIET_MS: u64 = 10;
 /// Most requests of a shard that wait for a key.
 pub(crate) const WAITER_COUNT_MAX: usize = 65_536;
 
+/// Most leases of a shard.
+pub(crate) const LEASE_COUNT_MAX: usize = 65_536;
+
+/// Most bytes of the keys of a shard's leases.
+pub(crate) const LEASE_KEY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Longest time of a lease of GETL, in milliseconds: an hour.
+pub(crate) const LEASE_MS_MAX: u64 = 3_600_000;
+
+/// Longest grace of a value behind its time, in milliseconds: 30 days.
+pub(crate) const STALE_MS_MAX: u64 = 2_592_000_000;
+
+/// Longest time that GETL waits, in milliseconds: a day.
+pub(crate) const BLOCK_MS_MAX: u64 = 86_400_000;
+
+/// Longest time to live in the cache commands, in seconds.
+pub(crate) const CACHE_TTL_SECONDS_MAX: u64 = HTTP_TTL_SECONDS_MAX;
+
+// The engine keeps a grace in 32 bits.
+const _: () = assert!(STALE_MS_MAX <= u32::MAX as u64);
+
 /// Longest time of a lock, in milliseconds: 30 days.
 pub(crate) const LOCK_TTL_MS_MAX: u64 = 2_592_000_000;
 

@@ -18,7 +18,6 @@ mod thread;
 mod turn;
 mod version;
 mod waiters;
-mod wins;
 
 use std::process::ExitCode;
 

@@ -28,7 +28,6 @@ use crate::observe::slow_log::{self, SlowEntry, SlowLog};
 use crate::pause::Pause;
 use crate::persist::{Local, Persist};
 use crate::waiters::Waiters;
-use crate::wins::Wins;
 
 /// A data thread and the shard it owns: 0 to the number of shards less one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,9 +51,7 @@ pub(crate) struct Thread {
     pub id: ShardId,
     /// The shard.
     pub shard: Shard,
-    /// Who was told to make values of the shard anew.
-    pub wins: Wins,
-    /// The same by key.
+    /// Who is to make values of the shard.
     pub leases: Leases,
     /// Requests that wait for keys of the shard.
     pub waiters: Waiters,
@@ -216,7 +213,6 @@ impl Thread {
         let mut thread = Thread {
             id,
             shard: Shard::new(options)?,
-            wins: Wins::default(),
             leases: Leases::default(),
             waiters: Waiters::default(),
             persist: Local::new(id.0, Arc::clone(&shared.persist)),
@@ -332,7 +328,7 @@ impl Thread {
     #[cold]
     fn take_touched(&mut self) {
         for touched in self.shard.take_touched() {
-            self.leases.revoke(touched.db, &touched.key);
+            self.leases.end(touched.db, &touched.key);
             self.waiters.wake(touched.db, &touched.key);
         }
     }

@@ -21,6 +21,7 @@ pub(crate) mod help;
 pub(crate) mod hints;
 pub(crate) mod join;
 pub(crate) mod keys;
+pub(crate) mod lease;
 pub(crate) mod memcached;
 pub(crate) mod number;
 pub(crate) mod park;

@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod errors;
 pub(crate) mod events;
 pub(crate) mod histogram;
+pub(crate) mod leases;
 pub(crate) mod locks;
 pub(crate) mod monitor;
 pub(crate) mod quote;
@@ -22,6 +23,7 @@ use cache::CacheCounters;
 use clock::{Clock, Nanos};
 use errors::ErrorCounts;
 use histogram::Histogram;
+use leases::LeaseCounters;
 use locks::LockCounters;
 use rates::{Rates, Samples, Totals};
 
@@ -76,6 +78,8 @@ pub(crate) struct Counters {
     pub log_stalls: u64,
     /// What the commands of memcached came to.
     pub cache: CacheCounters,
+    /// What came of leases.
+    pub leases: LeaseCounters,
     /// What came of locks and rate limits.
     pub locks: LockCounters,
     /// Most memory the shard was seen to use, in bytes.
@@ -105,6 +109,7 @@ impl Counters {
             query_limit_disconnections: 0,
             log_stalls: 0,
             cache: CacheCounters::default(),
+            leases: LeaseCounters::default(),
             locks: LockCounters::default(),
             peak_memory_bytes: 0,
             times_each: false,

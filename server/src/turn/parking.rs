@@ -19,6 +19,7 @@ use super::inbox::Origin;
 use crate::client::{ClientId, ClientSlot};
 use crate::command::context::Caller;
 use crate::command::execute::execute_parkable;
+use crate::command::lease;
 use crate::command::park::{Attempt, Parking};
 use crate::command::row::{Args, Keys, Run};
 use crate::command::table::Entry;
@@ -121,8 +122,7 @@ impl Desk {
 
     /// Drops the request with which a client waits here, and ends its leases.
     pub(super) fn forget_client(&mut self, client: ClientId) {
-        let Thread { leases, waiters, .. } = &mut self.thread;
-        leases.drop_holder(client, |db, key| waiters.wake(db, key));
+        lease::drop_holder(&mut self.thread, client);
         if let Some(id) = self.parked_by_client.get(&client).copied() {
             let parked = self.take_parked(id);
             self.answer_parked(parked.caller, parked.token, b"");

@@ -85,15 +85,13 @@ pub(crate) fn count(context: &mut Context<'_>, counting: &Counting<'_>) -> Resul
         Some(entry) => match number_of(string_value(&entry)?) {
             None => Counted::NotNumeric,
             Some(old) => {
-                let (is_stale, version) = (entry.is_stale, entry.version);
+                let is_stale = entry.is_stale;
                 let number = changed(old, counting.arithmetic, counting.delta);
                 let digits = Digits::of_u64(number);
                 let value = i64::try_from(number).map_or(Value::Bytes(digits.as_bytes()), Value::Integer);
                 let (expiry, client_flags) = (counting.expiry, FlagsChange::Keep);
                 let version = if is_stale {
-                    let new = put_stale(context, key, value, expiry, client_flags)?;
-                    context.thread.wins.carry(version, new);
-                    new
+                    put_stale(context, key, value, expiry, client_flags)?
                 } else {
                     context.shard().apply(Op::Put { key, value, expiry, client_flags }, now)?.version
                 };

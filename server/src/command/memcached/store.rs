@@ -9,8 +9,10 @@ use locksley_wire::resp::Reply;
 use super::{StoreOptions, exptime};
 use crate::command::context::Context;
 use crate::command::failure::Failure;
+use crate::command::lease;
 use crate::command::row::{Args, Command, Flags, Group, Handler, Keys, Outcome, Run};
 use crate::command::string_value::string_value;
+use crate::leases::Term;
 
 /// The row of a storage command.
 const fn row(name: &'static str, summary: &'static str, run: Handler) -> Command {
@@ -193,7 +195,7 @@ fn apply(context: &mut Context<'_>, op: Op<'_>) -> Result<Stored, Failure> {
 }
 
 /// Makes `key` hold `value` as one that is out of date, in one step of the log; the version, 0 if its time is over at
-/// once.
+/// once. Who has won the key by `mg` has won it still.
 ///
 /// # Errors
 /// When memory or the log has no room.
@@ -205,6 +207,7 @@ pub(super) fn put_stale(
     client_flags: FlagsChange,
 ) -> Result<u64, Failure> {
     let now = context.now();
+    let won = lease::live(context.thread, key).filter(|lease| matches!(lease.term, Term::Open(_)));
     let value_bytes = match value {
         Value::Bytes(bytes) => bytes.len(),
         Value::Integer(_) => 0,
@@ -220,7 +223,11 @@ pub(super) fn put_stale(
         _ => shard.apply(Op::Invalidate { key, expiry: ExpiryChange::Keep }, now).map(|applied| applied.version),
     });
     shard.commit();
-    Ok(marked?)
+    let version = marked?;
+    if let Some(won) = won.filter(|_| version > 0) {
+        lease::restore(context.thread, key, won);
+    }
+    Ok(version)
 }
 
 fn set(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {

@@ -1,6 +1,6 @@
 //! `touch`: gives an entry another expiry.
 
-use locksley_engine::{ExpiryChange, Op, Touch};
+use locksley_engine::{ExpiryChange, Op};
 use locksley_wire::resp::Reply;
 
 use super::exptime;
@@ -49,15 +49,7 @@ pub(crate) fn touch(context: &mut Context<'_>, key: &[u8], expiry: ExpiryChange)
         ExpiryChange::At(at) => Some(at),
         change => panic!("a touch sets the expiry or clears it: {change:?}"),
     };
-    let old = if context.thread.wins.is_empty() {
-        None
-    } else {
-        context.shard().get(key, now, Touch::Leave).map(|entry| entry.version)
-    };
     let applied = context.shard().apply(Op::SetExpiry { key, expiry }, now)?;
-    if let Some(old) = old {
-        context.thread.wins.carry(old, applied.version);
-    }
     let counters = &mut context.thread.counters.cache;
     if applied.existed {
         counters.touch_hits += 1;

@@ -2,15 +2,18 @@
 //!
 //! | letter behind the flags | when |
 //! |---|---|
-//! | `Z` | somebody has won this entry |
-//! | `X` | it is stale |
+//! | `Z` | somebody has won this entry, by `mg` or by GETL |
+//! | `X` | it is stale: marked so, or in its grace |
 //! | `W` | this reader wins it: it is stale, or has less than `R` seconds left, and nobody has won it; or it is the stub that this reader's `N` made |
+//!
+//! The stub of a key whose value somebody makes already who was told so by GETL is won by nobody else.
+//! A note that there is nothing is a miss, of which `A` tells.
 //!
 //! A counted read shows when the entry was read before, so `h` and `l` need no look of their own.
 //!
 //! What may change the entry (`T`, `N`) is a row of its own, so that a plain read is one.
 
-use locksley_engine::{Entry, ExpiryChange, FlagsChange, Millis, Touch, Value};
+use locksley_engine::{Entry, ExpiryChange, FlagsChange, Key, Look, Millis, Touch, Value};
 use locksley_wire::memcached::meta::Flags;
 use locksley_wire::memcached::reply;
 use locksley_wire::number::Digits;
@@ -19,13 +22,15 @@ use locksley_wire::resp::Reply;
 use super::tokens::Tokens;
 use super::{push_line, push_number, push_repeated, push_ttl};
 use crate::command::context::Context;
+use crate::command::failure::Failure;
+use crate::command::lease;
 use crate::command::memcached::exptime;
 use crate::command::memcached::store::put_stale;
 use crate::command::memcached::touch::touch;
 use crate::command::row::{self, Args, Command, Group, Keys, Outcome, Run};
 use crate::command::string_value::string_value;
+use crate::leases::{Lease, Term, Won};
 use crate::thread::Thread;
-use crate::wins::{Wins, Won};
 
 pub(in crate::command::memcached) static META_GET: Command = Command {
     name: "mg",
@@ -74,42 +79,81 @@ fn get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     if let Some(expiry) = expiry.filter(|_| !goes) {
         touch(context, args[1], expiry)?;
     }
-    let Thread { shard, wins, .. } = &mut *context.thread;
+    context.thread.settle_touched();
+    let Thread { shard, leases, .. } = &mut *context.thread;
     if let Some(entry) = shard.get(key, now, touches) {
-        let marks = Marks::of(&entry, &tokens, wins, now);
+        let marks = Marks::of(&entry, &tokens, leases.live(key.db, key.bytes, now), now);
         write(&entry, marks, flags, now, reply.buffer())?;
+        if marks.wins {
+            lease::begin(context.thread, key, Term::Open(Won::Value));
+        }
         if let Some(expiry) = expiry.filter(|_| goes) {
             touch(context, args[1], expiry)?;
         }
         return Ok(());
     }
-    if let Some(exptime) = tokens.vivify {
-        make_stub(context, args[1], exptime)?;
-        if let Some(entry) = context.shard().get(key, now, touches) {
-            let marks = Marks { wins: true, ..Marks::default() };
-            return write(&entry, marks, flags, now, reply.buffer());
+    miss(context, args[1], &tokens, touches, flags, reply.buffer())
+}
+
+/// Replies where there is no live value.
+#[cold]
+fn miss(
+    context: &mut Context<'_>,
+    key_bytes: &[u8],
+    tokens: &Tokens,
+    touches: Touch,
+    flags: Flags<'_>,
+    out: &mut Vec<u8>,
+) -> Outcome {
+    let key = context.key(key_bytes);
+    let now = context.now();
+    let lease = lease::live(context.thread, key);
+    match context.shard().look(key, now, Touch::Leave) {
+        Look::Over(entry) => {
+            let marks = Marks { others_won: lease.is_some(), is_stale: true, wins: lease.is_none() };
+            write(&entry, marks, flags, now, out)?;
+            if marks.wins {
+                lease::begin(context.thread, key, Term::Open(Won::Value));
+            }
+            return Ok(());
         }
+        Look::Absent { .. } if flags.has(b'A') => {
+            push_line(b"EN A", key_bytes, flags, out);
+            return Ok(());
+        }
+        Look::Live(_) => unreachable!("a live entry was found before"),
+        Look::Missing => {
+            // What somebody won by `mg` was an entry, which is gone.
+            let held = lease.filter(|lease| matches!(lease.term, Term::Held { .. }));
+            if let Some(exptime) = tokens.vivify
+                && make_stub(context, key, exptime, held)?
+            {
+                let entry = context.shard().get(key, now, touches).expect("the stub was made a moment ago");
+                let marks = Marks { others_won: held.is_some(), wins: held.is_none(), is_stale: false };
+                return write(&entry, marks, flags, now, out);
+            }
+        }
+        Look::Absent { .. } => {}
     }
     if !tokens.is_quiet {
-        push_line(b"EN", args[1], flags, reply.buffer());
+        push_line(b"EN", key_bytes, flags, out);
     }
     Ok(())
 }
 
 impl Marks {
-    /// What the reader of an entry is told, who wins it if nobody has and there is a reason to.
-    fn of(entry: &Entry<'_>, tokens: &Tokens, wins: &mut Wins, now: Millis) -> Marks {
-        let won = wins.of(entry.version);
+    /// What the reader of a live entry is told, who wins it if nobody has and there is a reason to.
+    fn of(entry: &Entry<'_>, tokens: &Tokens, lease: Option<Lease>, now: Millis) -> Marks {
         let is_ending = tokens.recache.is_some_and(|recache| is_ending(entry.expiry, recache, now));
-        let marks = Marks {
-            others_won: won.is_some(),
-            is_stale: entry.is_stale && won != Some(Won::Stub),
-            wins: won.is_none() && (entry.is_stale || is_ending),
-        };
-        if marks.wins {
-            wins.note(entry.version, Won::Value);
+        let is_stub = lease.is_some_and(|lease| match lease.term {
+            Term::Open(won) => won == Won::Stub,
+            Term::Held { .. } => entry.value == Value::Bytes(b""),
+        });
+        Marks {
+            others_won: lease.is_some(),
+            is_stale: entry.is_stale && !is_stub,
+            wins: lease.is_none() && (entry.is_stale || is_ending),
         }
-        marks
     }
 }
 
@@ -120,17 +164,20 @@ fn is_ending(expiry: Option<Millis>, recache: i64, now: Millis) -> bool {
     recache != 0 && expiry.is_some_and(|expiry| seconds_to(expiry) < seconds_to(exptime::instant(recache, now)))
 }
 
-/// Makes an empty entry that its maker has won.
-fn make_stub(context: &mut Context<'_>, key_bytes: &[u8], exptime: i64) -> Outcome {
-    let now = context.now();
-    let key = context.key(key_bytes);
-    // Stale, so that after a restart, when the note is gone, its first reader wins it and nobody takes it for a value.
-    let expiry = exptime::expiry(exptime, now);
+/// Makes an empty entry. Its maker has won it, unless a client holds the lease of the key, who makes the value and keeps
+/// the lease. Whether there is an entry now, whose time is not over at once.
+fn make_stub(context: &mut Context<'_>, key: Key<'_>, exptime: i64, held: Option<Lease>) -> Result<bool, Failure> {
+    let expiry = exptime::expiry(exptime, context.now());
+    // Stale, so that after a restart, when the lease is gone, its first reader wins it and nobody takes it for a value.
     let version = put_stale(context, key, Value::Bytes(b""), expiry, FlagsChange::Set(0))?;
-    if version > 0 {
-        context.thread.wins.note(version, Won::Stub);
+    match held {
+        _ if version == 0 => return Ok(false),
+        Some(lease) => lease::restore(context.thread, key, lease),
+        None => {
+            lease::begin(context.thread, key, Term::Open(Won::Stub));
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn write(entry: &Entry<'_>, marks: Marks, flags: Flags<'_>, now: Millis, out: &mut Vec<u8>) -> Outcome {

@@ -47,10 +47,8 @@ fn set(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
         expiry: exptime::expiry(tokens.exptime.unwrap_or(0), context.now()),
         compare: tokens.compare,
     };
-    let stored = match older_of(context, &storing, tokens.invalidates) {
-        Some(old) => store_stale(context, &storing, old)?,
-        None => store(context, &storing)?,
-    };
+    let is_older = is_older(context, &storing, tokens.invalidates);
+    let stored = if is_older { store_stale(context, &storing)? } else { store(context, &storing)? };
     let (code, version): (&[u8], u64) = match stored {
         Stored::Stored { .. } if tokens.is_quiet => return Ok(()),
         Stored::Stored { version } => (b"HD", version),
@@ -81,24 +79,22 @@ fn mode_of(letter: Option<u8>) -> Result<StoreMode, &'static str> {
     }
 }
 
-/// The version of the entry there is, if the client asks to store as stale over a later version than it knows.
-fn older_of(context: &mut Context<'_>, storing: &Storing<'_>, invalidates: bool) -> Option<u64> {
-    let known = storing.compare.filter(|_| invalidates)?;
+/// Whether the client asks to store as stale over a later version than it knows.
+fn is_older(context: &mut Context<'_>, storing: &Storing<'_>, invalidates: bool) -> bool {
+    let Some(known) = storing.compare.filter(|_| invalidates) else { return false };
     if !matches!(storing.mode, StoreMode::Set | StoreMode::Cas) {
-        return None;
+        return false;
     }
     let key = context.key(storing.key);
     let now = context.now();
-    let entry = context.shard().get(key, now, Touch::Leave)?;
-    (known < entry.version).then_some(entry.version)
+    context.shard().get(key, now, Touch::Leave).is_some_and(|entry| known < entry.version)
 }
 
 /// Stores a value that is out of date already; it goes when the entry was to go, and who has won that has won it still.
-fn store_stale(context: &mut Context<'_>, storing: &Storing<'_>, old: u64) -> Result<Stored, Failure> {
+fn store_stale(context: &mut Context<'_>, storing: &Storing<'_>) -> Result<Stored, Failure> {
     let key = context.key(storing.key);
     let flags = FlagsChange::Set(storing.client_flags);
     let version = put_stale(context, key, Value::Bytes(storing.value), ExpiryChange::Keep, flags)?;
-    context.thread.wins.carry(old, version);
     context.thread.counters.cache.stored += 1;
     Ok(Stored::Stored { version })
 }

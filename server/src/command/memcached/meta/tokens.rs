@@ -3,7 +3,7 @@
 use locksley_wire::memcached::meta::{self, Flag, Flags};
 
 /// Letters that some meta command knows.
-const KNOWN: &[u8] = b"bcCDfFhIJklLMNOPqRstTuv";
+const KNOWN: &[u8] = b"AbcCDfFhIJklLMNOPqRstTuv";
 
 /// What the flags of a command say besides which of them there are.
 #[derive(Clone, Copy, Debug, Default)]
