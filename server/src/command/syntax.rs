@@ -72,7 +72,7 @@ impl Kind {
             "unix-seconds" | "unix-milliseconds" => Kind::UnixTime,
             "seconds" | "milliseconds" | "offset" | "start" | "end" | "count" | "increment" | "decrement" | "db"
             | "db1" | "db2" | "index" | "slot" | "cursor" | "bit" | "client-id" | "timeout" | "protover" | "arrows"
-            | "version" | "maxage" | "min-match-len" => Kind::Integer,
+            | "version" | "lease-ms" | "ttl-ms" | "ms" | "token" | "maxage" | "min-match-len" => Kind::Integer,
             _ => Kind::String,
         }
     }

@@ -10,7 +10,7 @@ use crate::command::failure::Failure;
 const SHOWN_BYTES_MAX: usize = 32;
 
 /// Every token that can have been given out: those of leases are random, those of locks grow; both have 63 bits.
-const TOKENS: RangeInclusive<u64> = 1..=i64::MAX as u64;
+pub(super) const TOKENS: RangeInclusive<u64> = 1..=i64::MAX as u64;
 
 /// The number that `text` spells, which has to be within `range`; `name` is that of the argument in the command's syntax.
 ///

@@ -1,15 +1,32 @@
 //! What application caches need: leases against stampedes, notes of absence, deletion by prefix, locks, rate limits.
 
 mod arguments;
+mod dell;
+mod early_refresh;
 mod gcra;
+mod getl;
+mod keywords;
 mod lock;
 mod lockinfo;
 mod relock;
+mod setabsent;
+mod setl;
+#[cfg(test)]
+mod testing;
 mod throttle;
 mod unlock;
 
 use super::row::Command;
 
 /// The group's rows.
-pub(super) static COMMANDS: &[&Command] =
-    &[&lock::LOCK, &lockinfo::LOCKINFO, &relock::RELOCK, &throttle::THROTTLE, &unlock::UNLOCK];
+pub(super) static COMMANDS: &[&Command] = &[
+    &dell::DELL,
+    &getl::GETL,
+    &lock::LOCK,
+    &lockinfo::LOCKINFO,
+    &relock::RELOCK,
+    &setabsent::SETABSENT,
+    &setl::SETL,
+    &throttle::THROTTLE,
+    &unlock::UNLOCK,
+];

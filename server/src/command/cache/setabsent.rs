@@ -1,0 +1,62 @@
+//! SETABSENT: notes for a while that there is nothing to be cached under a key.
+//!
+//! To all who read values there is no entry; GETL, `mg` and the HTTP door say that it is absent, so that nobody asks the
+//! origin for what it does not have.
+
+use locksley_engine::{Millis, Op};
+use locksley_wire::resp::Reply;
+
+use super::arguments::TOKENS;
+use super::keywords::{EX, Keyword, PX, instant, keywords};
+use crate::command::context::Context;
+use crate::command::lease;
+use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
+
+pub(super) static SETABSENT: Command = Command {
+    name: "setabsent",
+    arity: -2,
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: Keys::FIRST,
+    categories: &["string"],
+    group: Group::Cache,
+    since: "Locksley 0.1.0",
+    summary: "Notes for a while (absent-ttl, unless told otherwise) that there is nothing under a key; optionally only if the token is that of its lease",
+    complexity: "O(1)",
+    syntax: "key [EX seconds | PX milliseconds] [TOKEN token]",
+    run: Run::Owner(setabsent),
+};
+
+const TOKEN: Keyword = ("TOKEN", TOKENS);
+
+fn setabsent(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let [ex, px, token] = keywords(&args[2..], &[EX, PX, TOKEN])?;
+    let now = context.now();
+    let default_ms = 45 * 1000;
+    let expiry = instant([ex, px, None, None], now)?.unwrap_or(Millis(now.0 + default_ms));
+    let key = context.key(args[1]);
+    if let Some(token) = token
+        && lease::held(context.thread, key, token).is_none()
+    {
+        reply.null();
+        return Ok(());
+    }
+    context.shard().apply(Op::PutAbsent { key, expiry }, now)?;
+    lease::end(context.thread, key);
+    reply.ok();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::check;
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        check(&[
+            ("SETABSENT k EX 0", "-ERR EX must be 1 to 9007199254740991, not '0'"),
+            ("SETABSENT k EX 1 PX 1", "-ERR syntax error"),
+            ("SETABSENT k TOKEN", "-ERR syntax error"),
+            ("SETABSENT k TOKEN 0", "-ERR TOKEN must be 1 to 9223372036854775807, not '0'"),
+        ]);
+    }
+}
