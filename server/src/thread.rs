@@ -262,6 +262,9 @@ impl Thread {
     /// after every wait, before the first command runs.
     #[inline]
     pub(crate) fn begin_turn(&mut self, now: Millis) {
+        if now < self.now {
+            self.waiters.set_back(self.now.0 - now.0);
+        }
         self.now = now;
         self.refresh_config();
         self.persist.begin_turn(&mut self.shard, &self.config);

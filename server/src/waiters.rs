@@ -4,6 +4,10 @@
 //! (a lease, a lock), and each waiter besides at its own deadline. This file only keeps the books: what a request is, and
 //! running it, is the desk's business.
 //!
+//! Times are those of the wall clock, as everywhere in a shard. When it is set back, deadlines go with it, so that nobody
+//! waits longer than he said (but for the time since the clock was last looked at), and all queues are looked at, since what
+//! they wait for may end at another instant than they think. When it is set forward, some wait less.
+//!
 //! ```text
 //! by_name  (db, key) ─▶ queue ── by_order ─▶ waiter, waiter, waiter
 //!                         │ look_at            │ deadline
@@ -165,6 +169,20 @@ impl Waiters {
         look.into_iter().chain(deadline).min()
     }
 
+    /// The clock was set back by `by_ms`.
+    #[cold]
+    pub(crate) fn set_back(&mut self, by_ms: u64) {
+        for (deadline, id) in std::mem::take(&mut self.deadlines) {
+            let deadline = Millis(deadline.0.saturating_sub(by_ms));
+            self.waiters.get_mut(id).deadline = deadline;
+            self.deadlines.insert((deadline, id));
+        }
+        let queues: Vec<u32> = self.by_name.values().copied().collect();
+        for queue in queues {
+            self.wake_queue(queue);
+        }
+    }
+
     /// All waiters, in no order.
     pub(crate) fn all(&self) -> Vec<WaiterId> {
         self.deadlines.iter().map(|(_, id)| WaiterId(*id)).collect()
@@ -227,5 +245,274 @@ impl<T> Places<T> {
     fn remove(&mut self, place: u32) -> T {
         self.free.push(place);
         self.places[place as usize].take().expect("the place is in use")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::thread::Random;
+
+    const NOW: Millis = Millis(1_000_000);
+
+    impl Waiters {
+        /// Checks the invariants of the file's header.
+        fn check(&self) {
+            let mut deadlines = BTreeSet::new();
+            let mut looks = BTreeSet::new();
+            let mut woken_count = 0;
+            for (name, index) in &self.by_name {
+                let queue = self.queues.get(*index);
+                assert!(queue.name == *name && !queue.by_order.is_empty());
+                for (order, id) in &queue.by_order {
+                    let waiter = self.waiters.get(*id);
+                    assert_eq!((waiter.queue, waiter.order), (*index, *order));
+                    assert!(deadlines.insert((waiter.deadline, *id)), "a waiter is in one queue");
+                }
+                looks.extend(queue.look_at.map(|at| (at, *index)));
+                assert_eq!(self.woken.iter().filter(|woken| *woken == index).count(), usize::from(queue.is_woken));
+                woken_count += usize::from(queue.is_woken);
+            }
+            assert_eq!((&deadlines, &looks, woken_count), (&self.deadlines, &self.looks, self.woken.len()));
+        }
+
+        fn is_empty(&self) -> bool {
+            self.len() == 0
+                && self.by_name.is_empty()
+                && self.looks.is_empty()
+                && self.woken.is_empty()
+                && self.waiters.free.len() == self.waiters.places.len()
+                && self.queues.free.len() == self.queues.places.len()
+        }
+    }
+
+    fn until(deadline: u64, look_at: Option<u64>) -> Parking {
+        Parking { deadline: Millis(NOW.0 + deadline), look_at: look_at.map(|at| Millis(NOW.0 + at)) }
+    }
+
+    fn push(waiters: &mut Waiters, key: &str, parking: Parking) -> WaiterId {
+        waiters.push(Db(0), key.as_bytes(), parking).expect("there is room")
+    }
+
+    /// Who is run at `at` milliseconds behind `NOW`, as long as each of them replies.
+    fn served(waiters: &mut Waiters, at: u64) -> Vec<(WaiterId, Attempt)> {
+        let mut all = Vec::new();
+        while let Some((id, attempt)) = waiters.next(Millis(NOW.0 + at)) {
+            waiters.leave(id);
+            waiters.check();
+            all.push((id, attempt));
+        }
+        all
+    }
+
+    #[test]
+    fn waiters_of_a_key_are_run_in_their_order_until_one_stays() {
+        let mut waiters = Waiters::default();
+        let ids = ["a", "b", "a", "a"].map(|key| push(&mut waiters, key, until(100, None)));
+        assert_eq!((waiters.count(Db(0), b"a"), waiters.count(Db(1), b"a"), waiters.len()), (3, 0, 4));
+        assert_eq!(waiters.next(NOW), None);
+        waiters.wake(Db(0), b"a");
+        waiters.wake(Db(0), b"nobody's");
+        assert_eq!(waiters.next_at(), Some(Millis(0)));
+        assert_eq!(waiters.next(NOW), Some((ids[0], Attempt::Again)));
+        waiters.leave(ids[0]);
+        assert_eq!(waiters.next(NOW), Some((ids[2], Attempt::Again)));
+        waiters.stay(ids[2], Some(Millis(NOW.0 + 50)));
+        waiters.check();
+        assert_eq!((waiters.next(NOW), waiters.next_at()), (None, Some(Millis(NOW.0 + 50))));
+        let again = |index: usize| (ids[index], Attempt::Again);
+        assert_eq!(served(&mut waiters, 50), [again(2), again(3)]);
+        assert_eq!(served(&mut waiters, 100), [(ids[1], Attempt::Last)]);
+        assert!(waiters.is_empty() && waiters.next_at().is_none());
+    }
+
+    #[test]
+    fn what_is_over_comes_before_deadlines() {
+        let mut waiters = Waiters::default();
+        let first = push(&mut waiters, "a", until(30, Some(20)));
+        let second = push(&mut waiters, "a", until(10, None));
+        let other = push(&mut waiters, "b", until(5, None));
+        assert_eq!(waiters.next_at(), Some(Millis(NOW.0 + 5)));
+        let expected = [(first, Attempt::Again), (second, Attempt::Again), (other, Attempt::Last)];
+        assert_eq!(served(&mut waiters, 20), expected);
+    }
+
+    #[test]
+    fn the_next_in_line_says_itself_what_it_waits_for() {
+        let mut waiters = Waiters::default();
+        let first = push(&mut waiters, "a", until(10, Some(50)));
+        let second = push(&mut waiters, "a", until(90, None));
+        assert_eq!(waiters.next(Millis(NOW.0 + 10)), Some((first, Attempt::Last)));
+        waiters.leave(first);
+        assert_eq!(waiters.next(Millis(NOW.0 + 10)), Some((second, Attempt::Again)));
+        waiters.stay(second, Some(Millis(NOW.0 + 60)));
+        assert_eq!(waiters.next_at(), Some(Millis(NOW.0 + 60)));
+        waiters.check();
+    }
+
+    #[test]
+    fn one_in_the_middle_leaves_no_trace() {
+        let mut waiters = Waiters::default();
+        let ids = [10, 20, 30].map(|deadline| push(&mut waiters, "a", until(deadline, None)));
+        waiters.leave(ids[1]);
+        assert_eq!(waiters.next(NOW), None, "the first waits as it did");
+        assert_eq!(served(&mut waiters, 40), [(ids[0], Attempt::Last), (ids[2], Attempt::Again)]);
+    }
+
+    #[test]
+    fn nobody_waits_longer_because_the_clock_was_set_back() {
+        let mut waiters = Waiters::default();
+        let id = push(&mut waiters, "a", until(100, Some(90)));
+        waiters.set_back(500_000);
+        waiters.check();
+        let now = Millis(NOW.0 - 500_000);
+        assert_eq!(waiters.next(now), Some((id, Attempt::Again)));
+        waiters.stay(id, None);
+        assert_eq!(waiters.next(Millis(now.0 + 99)), None);
+        assert_eq!(waiters.next(Millis(now.0 + 100)), Some((id, Attempt::Last)));
+        waiters.set_back(u64::MAX);
+        waiters.check();
+    }
+
+    #[test]
+    fn there_is_room_for_so_many() {
+        let mut waiters = Waiters::default();
+        let ids: Vec<WaiterId> = (0..WAITER_COUNT_MAX).map(|_| push(&mut waiters, "a", until(1, None))).collect();
+        assert_eq!(waiters.push(Db(0), b"b", until(1, None)), None);
+        assert!(!waiters.has(Db(0), b"b"));
+        waiters.leave(ids[7]);
+        assert_eq!(waiters.push(Db(0), b"b", until(1, None)), Some(ids[7]), "a number is used again");
+        assert_eq!(waiters.all().len(), WAITER_COUNT_MAX);
+        waiters.check();
+    }
+
+    /// What the books should say, kept without any order of its own.
+    #[derive(Debug)]
+    struct Expected {
+        id: WaiterId,
+        key: usize,
+        deadline: u64,
+    }
+
+    #[test]
+    fn whatever_happens_each_is_run_in_its_turn() {
+        let seed = std::env::var("LOCKSLEY_SEED").map_or(1, |seed| seed.parse().expect("a seed is a number"));
+        println!("LOCKSLEY_SEED={seed} cargo test -p locksley-server waiters");
+        let mut random = Random::new(seed);
+        let mut below = |end: u64| random.next() % end;
+        let keys: [&[u8]; 4] = [b"", b"a", b"ab", b"b"];
+        let mut waiters = Waiters::default();
+        let mut now = NOW.0;
+        // In the order they came; keys in the order they were woken; when to look at each key.
+        let mut expected: Vec<Expected> = Vec::new();
+        let mut woken: Vec<usize> = Vec::new();
+        let mut looks: [Option<u64>; 4] = [None; 4];
+        for _ in 0..30_000 {
+            let key = below(4) as usize;
+            match below(12) {
+                0..=3 if expected.len() < 40 => {
+                    let (deadline, look_at) = (now + below(50), [None, Some(now + 1 + below(30))][below(2) as usize]);
+                    let parking = Parking { deadline: Millis(deadline), look_at: look_at.map(Millis) };
+                    let id = waiters.push(Db(0), keys[key], parking).expect("there is room");
+                    if expected.iter().all(|other| other.key != key) {
+                        looks[key] = look_at;
+                    }
+                    expected.push(Expected { id, key, deadline });
+                }
+                4..=6 => {
+                    waiters.wake(Db(0), keys[key]);
+                    if expected.iter().any(|waiter| waiter.key == key) && !woken.contains(&key) {
+                        woken.push(key);
+                    }
+                }
+                7 if !expected.is_empty() => {
+                    let index = below(expected.len() as u64) as usize;
+                    waiters.leave(expected[index].id);
+                    left(&mut expected, index, &mut woken, &mut looks);
+                }
+                8 if below(20) == 0 => {
+                    let by = below(100);
+                    now -= by;
+                    waiters.set_back(by);
+                    expected.iter_mut().for_each(|waiter| waiter.deadline -= by);
+                    // In which order, is all the same: it is taken from the books.
+                    woken = waiters.woken.iter().map(|queue| place(&keys, &waiters, *queue)).collect();
+                    assert!(expected.iter().all(|waiter| woken.contains(&waiter.key)));
+                }
+                _ => now += below(10),
+            }
+            let turn_count = below(4);
+            for _ in 0..turn_count {
+                let mut due: Vec<(u64, u32, usize)> = Vec::new();
+                for (key, look_at) in looks.iter_mut().enumerate() {
+                    let queue = waiters.queue_of(Db(0), keys[key]);
+                    if let Some(at) = look_at.take_if(|at| *at <= now) {
+                        due.push((at, queue.expect("who is looked at waits"), key));
+                    }
+                }
+                due.sort_unstable();
+                for (_, _, key) in due {
+                    if !woken.contains(&key) {
+                        woken.push(key);
+                    }
+                }
+                let next = waiters.next(Millis(now));
+                waiters.check();
+                let Some((id, attempt)) = next else {
+                    assert!(woken.is_empty() && expected.iter().all(|waiter| waiter.deadline > now));
+                    break;
+                };
+                let index = expected.iter().position(|waiter| waiter.id == id).expect("it waits");
+                if let Some(key) = woken.first().copied() {
+                    let first = expected.iter().position(|waiter| waiter.key == key);
+                    assert_eq!((attempt, first), (Attempt::Again, Some(index)), "the first of the key woken first");
+                    if below(2) == 0 {
+                        looks[key] = [None, Some(now + 1 + below(30))][below(2) as usize];
+                        waiters.stay(id, looks[key].map(Millis));
+                        woken.remove(0);
+                        continue;
+                    }
+                } else {
+                    let earliest = expected.iter().map(|waiter| waiter.deadline).min();
+                    assert_eq!((attempt, Some(expected[index].deadline)), (Attempt::Last, earliest));
+                    assert!(expected[index].deadline <= now);
+                }
+                waiters.leave(id);
+                left(&mut expected, index, &mut woken, &mut looks);
+            }
+            waiters.check();
+            assert_eq!(waiters.len(), expected.len());
+            for (key, bytes) in keys.iter().enumerate() {
+                let count = expected.iter().filter(|waiter| waiter.key == key).count();
+                assert_eq!((waiters.count(Db(0), bytes), waiters.has(Db(0), bytes)), (count, count > 0));
+            }
+        }
+        for id in waiters.all() {
+            waiters.leave(id);
+        }
+        assert!(waiters.is_empty());
+    }
+
+    fn place(keys: &[&[u8]], waiters: &Waiters, queue: u32) -> usize {
+        let name = &waiters.queues.get(queue).name;
+        keys.iter().position(|key| **key == *name.key).expect("it is one of these")
+    }
+
+    /// One waits no longer: if it was the first of its key, the next one is to be asked.
+    fn left(expected: &mut Vec<Expected>, index: usize, woken: &mut Vec<usize>, looks: &mut [Option<u64>; 4]) {
+        let Expected { key, .. } = expected.remove(index);
+        let next = expected.iter().position(|waiter| waiter.key == key);
+        match next {
+            None => {
+                woken.retain(|woken| *woken != key);
+                looks[key] = None;
+            }
+            Some(next) => {
+                let was_first = next >= index && expected[..next].iter().all(|waiter| waiter.key != key);
+                if was_first && !woken.contains(&key) {
+                    woken.push(key);
+                }
+            }
+        }
     }
 }
