@@ -258,6 +258,43 @@ mod tests {
     }
 
     #[test]
+    fn whoever_changes_the_key_ends_its_lease() {
+        for change in [
+            "SET k v",
+            "DEL k",
+            "APPEND k v",
+            "MSET k v",
+            "SETABSENT k",
+            "FLUSHDB",
+            "FLUSHALL",
+            "SWAPDB 0 1",
+            "RENAME from k",
+        ] {
+            check(&[
+                ("SET from v", "+OK"),
+                ("GETL k 1000", "*3 $3 win :T1 $-1"),
+                (change, reply_of(change)),
+                ("SETL k T1 old", "$-1"),
+                ("DELL k T1", ":0"),
+                ("DEL k", gone_of(change)),
+                ("GETL k 1000", "*3 $3 win :T2 $-1"),
+            ]);
+        }
+    }
+
+    fn reply_of(change: &str) -> &'static str {
+        match change {
+            "DEL k" => ":0",
+            "APPEND k v" => ":1",
+            _ => "+OK",
+        }
+    }
+
+    fn gone_of(change: &str) -> &'static str {
+        if ["SET k v", "APPEND k v", "MSET k v", "RENAME from k"].contains(&change) { ":1" } else { ":0" }
+    }
+
+    #[test]
     fn a_change_of_the_expiry_alone_ends_no_lease() {
         check(&[
             ("GETL k 1000", "*3 $3 win :T1 $-1"),
@@ -265,6 +302,32 @@ mod tests {
             ("PERSIST k", ":0"),
             ("GET k", "$-1"),
             ("SETL k T1 made", "+OK"),
+        ]);
+    }
+
+    #[test]
+    fn a_value_in_its_grace_is_shown_to_those_who_take_it() {
+        let win = "*3 $3 win :T2 $3 old";
+        let stale = "*3 $5 stale $-1 $3 old";
+        check(&[
+            ("GETL k 1000", "*3 $3 win :T1 $-1"),
+            ("SETL k T1 old PX 100 STALE 500", "+OK"),
+            ("PTTL k", ":100"),
+            ("@after 100", ""),
+            ("GET k", "$-1"),
+            ("EXISTS k", ":0"),
+            ("GETL k 1000 STALE 500", win),
+            ("GETL k 1000", WAIT),
+            ("GETL k 1000 STALE 500", stale),
+            ("GETL k 1000 STALE 500 BLOCK 100", stale),
+            ("GETL k 1000 STALE 0", stale),
+            ("@after 1", ""),
+            ("GETL k 1000 STALE 0", WAIT),
+            ("GETL k 1000 STALE 1", stale),
+            ("@after 499", ""),
+            ("GETL k 1000 STALE 2592000000", WAIT),
+            ("@after 500", ""),
+            ("GETL k 1000 STALE 2592000000", "*3 $3 win :T3 $-1"),
         ]);
     }
 
@@ -281,6 +344,38 @@ mod tests {
             assert_eq!(rig.reply(&format!("SETL k {token} new")), "+OK");
             assert_eq!(rig.reply("GETL k 1000"), "$3 new");
         }
+    }
+
+    #[test]
+    fn a_value_that_is_soon_over_is_renewed_by_one() {
+        let mut rig = Rig::new(1);
+        let first = token(&rig.reply("GETL k 10000")).expect("nothing is there");
+        rig.reply("@after 50");
+        assert_eq!(rig.reply(&format!("SETL k {first} v PX 10000")), "+OK");
+        // 50 ms of cost: nobody is asked when 37 times that are left, and after many draws somebody at 1 ms.
+        rig.reply("@after 8000");
+        for _ in 0..1000 {
+            assert_eq!(rig.reply("GETL k 1000"), "$1 v");
+        }
+        rig.reply("@after 1999");
+        let second = (0..1000).find_map(|_| token(&rig.reply("GETL k 1000"))).expect("the chance is 98 %");
+        for _ in 0..1000 {
+            assert_eq!(rig.reply("GETL k 1000"), "$1 v", "one is asked at a time");
+        }
+        rig.reply("@after 20");
+        assert_eq!(rig.reply(&format!("SETL k {second} w PX 10000")), "+OK");
+        assert_eq!(rig.reply("GETL k 1000"), "$1 w");
+    }
+
+    #[test]
+    fn an_absent_key_is_won_by_nobody() {
+        check(&[
+            ("SETABSENT k EX 10", "+OK"),
+            ("GETL k 1000", "*3 $6 absent $-1 $-1"),
+            ("GETL k 1000 BLOCK 10 STALE 10", "*3 $6 absent $-1 $-1"),
+            ("@after 10000", ""),
+            ("GETL k 1000", "*3 $3 win :T1 $-1"),
+        ]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod relock;
 mod setabsent;
 mod setl;
 #[cfg(test)]
-mod testing;
+pub(in crate::command) mod testing;
 mod throttle;
 mod unlock;
 

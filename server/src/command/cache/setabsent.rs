@@ -51,6 +51,47 @@ mod tests {
     use super::super::testing::check;
 
     #[test]
+    fn readers_of_values_see_nothing() {
+        check(&[
+            ("SET k v", "+OK"),
+            ("SETABSENT k", "+OK"),
+            ("GET k", "$-1"),
+            ("EXISTS k", ":0"),
+            ("TTL k", ":-2"),
+            ("KEYS *", "*0"),
+            ("SET k w NX", "+OK"),
+            ("GETL k 100", "$1 w"),
+        ]);
+    }
+
+    #[test]
+    fn a_note_ends_in_its_time() {
+        for (line, ends_ms) in
+            [("SETABSENT k", 45_000), ("SETABSENT k EX 1", 1_000), ("SETABSENT k PX 7", 7), ("setabsent k px 7", 7)]
+        {
+            check(&[
+                (line, "+OK"),
+                (&format!("@after {}", ends_ms - 1), ""),
+                ("GETL k 100", "*3 $6 absent $-1 $-1"),
+                ("@after 1", ""),
+                ("GETL k 100", "*3 $3 win :T1 $-1"),
+            ]);
+        }
+    }
+
+    #[test]
+    fn a_token_has_to_be_live() {
+        check(&[
+            ("SETABSENT k TOKEN T0", "$-1"),
+            ("GETL k 100", "*3 $3 win :T1 $-1"),
+            ("SETABSENT k TOKEN T0 EX 10", "$-1"),
+            ("SETABSENT k EX 10 TOKEN T1", "+OK"),
+            ("SETABSENT k EX 10 TOKEN T1", "$-1"),
+            ("GETL k 100", "*3 $6 absent $-1 $-1"),
+        ]);
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused() {
         check(&[
             ("SETABSENT k EX 0", "-ERR EX must be 1 to 9007199254740991, not '0'"),

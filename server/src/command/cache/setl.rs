@@ -90,6 +90,20 @@ mod tests {
     }
 
     #[test]
+    fn a_time_to_live_is_given_in_four_ways() {
+        for (option, left) in [
+            ("EX 10", ":10000"),
+            ("PX 10", ":10"),
+            ("EXAT 1700000100", ":100000"),
+            ("PXAT 1700000000001", ":1"),
+            ("STALE 5 PX 10", ":10"),
+            ("PXAT 1", ":-2"),
+        ] {
+            check(&[("GETL k 100", "*3 $3 win :T1 $-1"), (&format!("SETL k T1 v {option}"), "+OK"), ("PTTL k", left)]);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused() {
         check(&[
             ("SETL k 1", "-ERR wrong number of arguments for 'setl' command"),

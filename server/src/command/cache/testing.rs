@@ -33,7 +33,7 @@ fn run(rig: &mut Rig, line: &str, tokens: &mut Vec<String>) -> String {
 }
 
 /// The token in a reply of GETL that gives a lease.
-pub(super) fn token(reply: &str) -> Option<String> {
+pub(in crate::command) fn token(reply: &str) -> Option<String> {
     let rest = ["*3 $3 win :", "*3 $7 refresh :"].iter().find_map(|head| reply.strip_prefix(head))?;
     rest.split_once(' ').map(|(token, _)| token.to_owned())
 }

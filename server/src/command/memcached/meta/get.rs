@@ -216,7 +216,8 @@ fn write(entry: &Entry<'_>, marks: Marks, flags: Flags<'_>, now: Millis, out: &m
 
 #[cfg(test)]
 mod tests {
-    use crate::command::memcached::testing::check;
+    use crate::command::cache::testing::token;
+    use crate::command::memcached::testing::{Rig, check};
 
     #[test]
     fn flags_are_answered_in_their_order() {
@@ -263,5 +264,87 @@ mod tests {
             ("ms k 1|b", "HD"),
             ("mg k v", "VA 1|b"),
         ]);
+    }
+
+    #[test]
+    fn a_change_of_the_expiry_takes_no_win_away() {
+        for change in ["touch k 50", "gat 50 k", "mg k T50", "RESP EXPIRE k 50", "RESP PERSIST k"] {
+            let mut rig = Rig::new(1);
+            for line in ["set k 0 100 1|a", "md k I", "mg k", change] {
+                rig.reply(line);
+            }
+            assert_eq!(rig.reply("mg k v"), "VA 1 Z X|a", "{change}");
+        }
+    }
+
+    #[test]
+    fn a_note_that_there_is_nothing_is_a_miss() {
+        check(&[
+            ("mg k A", "EN"),
+            ("RESP SETABSENT k EX 10", "+OK"),
+            ("mg k v", "EN"),
+            ("mg k v q", ""),
+            ("mg k v A", "EN A"),
+            ("mg k A q k O5", "EN A kk O5"),
+            ("mg k N30 v", "EN"),
+            ("mg k N30 v A", "EN A"),
+            ("get k", "END"),
+            ("@after 10000", ""),
+            ("mg k N30 v A", "VA 0 W|"),
+        ]);
+    }
+
+    #[test]
+    fn a_value_in_its_grace_is_stale() {
+        for shard_count in [1, 3] {
+            let mut rig = Rig::new(shard_count);
+            let store = |rig: &mut Rig| {
+                let token = token(&rig.reply("RESP GETL k 1000")).expect("nobody has the lease");
+                assert_eq!(rig.reply(&format!("RESP SETL k {token} a PX 1000 STALE 5000")), "+OK");
+                rig.reply("@after 1000");
+            };
+            store(&mut rig);
+            for (line, expected) in [
+                ("get k", "END"),
+                ("mg k v t", "VA 1 t0 X W|a"),
+                ("mg k v", "VA 1 Z X|a"),
+                ("mg k N30 v", "VA 1 Z X|a"),
+                ("RESP GETL k 1000 STALE 5000", "*3 $5 stale $-1 $1 a"),
+                ("ms k 1|b", "HD"),
+                ("mg k v", "VA 1|b"),
+                ("delete k", "DELETED"),
+            ] {
+                assert_eq!(rig.reply(line), expected, "{line}");
+            }
+            store(&mut rig);
+            assert!(token(&rig.reply("RESP GETL k 1000")).is_some());
+            assert_eq!(rig.reply("mg k v"), "VA 1 Z X|a");
+            assert_eq!(rig.reply("@after 5000"), "");
+            assert_eq!(rig.reply("mg k v"), "EN");
+        }
+    }
+
+    #[test]
+    fn leases_of_getl_and_wins_are_the_same() {
+        const WAIT: &str = "*3 $4 wait $-1 $-1";
+        for shard_count in [1, 3] {
+            let mut rig = Rig::new(shard_count);
+            let first = token(&rig.reply("RESP GETL k 1000")).expect("nobody has the lease");
+            assert_eq!(rig.reply("mg k N30 v"), "VA 0 Z|", "somebody makes the value already");
+            assert_eq!(rig.reply("mg k v"), "VA 0 Z|");
+            assert_eq!(rig.reply("RESP GETL k 1000"), WAIT, "a stub is no value");
+            assert_eq!(rig.reply(&format!("RESP SETL k {first} a")), "+OK");
+            assert_eq!(rig.reply("mg k v"), "VA 1|a");
+            rig.reply("md k I");
+            assert_eq!(rig.reply("mg k v"), "VA 1 X W|a");
+            assert_eq!(rig.reply("RESP GETL k 1000"), "$1 a", "somebody renews it");
+            rig.reply("md k");
+            assert_eq!(rig.reply("mg k N30 v"), "VA 0 W|");
+            assert_eq!(rig.reply("RESP GETL k 1000"), WAIT);
+            rig.reply("@after 1000");
+            assert!(token(&rig.reply("RESP GETL k 1000")).is_some(), "whoever won by mg may be gone");
+            assert_eq!(rig.reply("ms k 1|b"), "HD");
+            assert_eq!(rig.reply("RESP GETL k 1000"), "$1 b");
+        }
     }
 }
