@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use locksley_engine::{Db, Millis, Refusal, Shard, ShardOptions};
+use locksley_engine::{Db, Millis, Refusal, Shard, ShardOptions, TtlPolicy};
 
 use crate::client::{Client, ClientId, ClientSlot, Clients};
 use crate::command::context::Caller;
@@ -500,6 +500,12 @@ fn shard_options(config: &Config, shard_count: u16) -> ShardOptions {
         sample_count: config.maxmemory_samples,
         lfu_log_factor: config.lfu_log_factor,
         lfu_decay_minutes: config.lfu_decay_time,
+        ttl: TtlPolicy {
+            default_ms: 1_000 * u64::from(config.default_ttl),
+            max_ms: 1_000 * u64::from(config.max_ttl),
+            jitter_percent: config.ttl_jitter,
+            is_required: config.require_ttl,
+        },
         ..ShardOptions::default()
     }
 }

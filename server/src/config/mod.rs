@@ -71,6 +71,16 @@ pub(crate) struct Config {
     pub lfu_log_factor: u32,
     /// LFU counter's decay, in minutes.
     pub lfu_decay_time: u32,
+    /// Time to live of a value that is written without one, in seconds; 0: none.
+    pub default_ttl: u32,
+    /// Longest time to live, in seconds; 0: no bound.
+    pub max_ttl: u32,
+    /// Whether a value without a time to live is refused.
+    pub require_ttl: bool,
+    /// By up to how many percent, by the key, a time to live is made longer.
+    pub ttl_jitter: u8,
+    /// How long a note of absence lasts if nobody says, in seconds.
+    pub absent_ttl: u32,
     /// Most clients at once.
     pub maxclients: u32,
     /// Seconds after which an idle client is closed; 0 means never.
@@ -193,6 +203,11 @@ impl Default for Config {
             maxmemory_samples: 5,
             lfu_log_factor: 10,
             lfu_decay_time: 1,
+            default_ttl: 0,
+            max_ttl: 0,
+            require_ttl: false,
+            ttl_jitter: 0,
+            absent_ttl: 45,
             maxclients: 10_000,
             timeout: 0,
             tcp_keepalive: 300,

@@ -241,6 +241,37 @@ pub(crate) static SETTINGS: &[Setting] = &[
         summary: "LFU: minutes after which an unused counter loses one; 0 means never",
     },
     Setting {
+        name: "default-ttl",
+        kind: number!(default_ttl: u32, 0, i32::MAX as i64),
+        change: Change::AtRunTime,
+        summary: "Seconds to live of a value that is written without a time to live; 0 means for ever",
+    },
+    Setting {
+        name: "max-ttl",
+        kind: number!(max_ttl: u32, 0, i32::MAX as i64),
+        change: Change::AtRunTime,
+        summary: "Longest time to live of a value, in seconds; longer ones are cut, 0 means no bound",
+    },
+    Setting {
+        name: "require-ttl",
+        kind: flag!(require_ttl),
+        change: Change::AtRunTime,
+        summary: "Refuse values without a time to live, unless 'default-ttl' gives them one",
+    },
+    Setting {
+        name: "ttl-jitter",
+        kind: number!(ttl_jitter: u8, 0, 100),
+        change: Change::AtRunTime,
+        summary: "Make times to live longer by up to this many percent, by the key, so that what was written at once does \
+                  not end at once",
+    },
+    Setting {
+        name: "absent-ttl",
+        kind: number!(absent_ttl: u32, 1, i32::MAX as i64),
+        change: Change::AtRunTime,
+        summary: "Seconds that a note of SETABSENT lasts if the command does not say",
+    },
+    Setting {
         name: "maxclients",
         kind: number!(maxclients: u32, 1, 1_000_000),
         change: Change::AtRunTime,
