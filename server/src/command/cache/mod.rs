@@ -2,6 +2,7 @@
 
 mod arguments;
 mod dell;
+mod delprefix;
 mod early_refresh;
 mod gcra;
 mod getl;
@@ -21,6 +22,7 @@ use super::row::Command;
 /// The group's rows.
 pub(super) static COMMANDS: &[&Command] = &[
     &dell::DELL,
+    &delprefix::DELPREFIX,
     &getl::GETL,
     &lock::LOCK,
     &lockinfo::LOCKINFO,
