@@ -51,7 +51,7 @@ struct Queue {
 /// The waiters of one shard.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    waiters: Places<Waiter>,
+    by_id: Places<Waiter>,
     queues: Places<Queue>,
     by_name: HashMap<Name, u32>,
     deadlines: BTreeSet<(Millis, u32)>,
@@ -65,6 +65,12 @@ impl Waiters {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.deadlines.len()
+    }
+
+    /// Whether nobody waits.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.deadlines.is_empty()
     }
 
     /// Requests that wait for a key.
@@ -92,7 +98,7 @@ impl Waiters {
         });
         let order = self.order_next;
         self.order_next += 1;
-        let id = self.waiters.insert(Waiter { queue, order, deadline: parking.deadline });
+        let id = self.by_id.insert(Waiter { queue, order, deadline: parking.deadline });
         self.deadlines.insert((parking.deadline, id));
         let place = self.queues.get_mut(queue);
         place.by_order.insert(order, id);
@@ -132,7 +138,7 @@ impl Waiters {
     /// # Panics
     /// When it is not the first waiter of the queue that was looked at.
     pub(crate) fn stay(&mut self, id: WaiterId, look_at: Option<Millis>) {
-        let queue = self.waiters.get(id.0).queue;
+        let queue = self.by_id.get(id.0).queue;
         assert_eq!(self.woken.pop_front(), Some(queue), "one that stays was run because of its queue");
         self.queues.get_mut(queue).is_woken = false;
         self.look_at(queue, look_at);
@@ -143,7 +149,7 @@ impl Waiters {
     /// # Panics
     /// When it does not wait.
     pub(crate) fn leave(&mut self, id: WaiterId) {
-        let Waiter { queue, order, deadline } = self.waiters.remove(id.0);
+        let Waiter { queue, order, deadline } = self.by_id.remove(id.0);
         self.deadlines.remove(&(deadline, id.0));
         let place = self.queues.get_mut(queue);
         let was_first = place.by_order.first_key_value().is_some_and(|(first, _)| *first == order);
@@ -174,7 +180,7 @@ impl Waiters {
     pub(crate) fn set_back(&mut self, by_ms: u64) {
         for (deadline, id) in std::mem::take(&mut self.deadlines) {
             let deadline = Millis(deadline.0.saturating_sub(by_ms));
-            self.waiters.get_mut(id).deadline = deadline;
+            self.by_id.get_mut(id).deadline = deadline;
             self.deadlines.insert((deadline, id));
         }
         let queues: Vec<u32> = self.by_name.values().copied().collect();
@@ -265,7 +271,7 @@ mod tests {
                 let queue = self.queues.get(*index);
                 assert!(queue.name == *name && !queue.by_order.is_empty());
                 for (order, id) in &queue.by_order {
-                    let waiter = self.waiters.get(*id);
+                    let waiter = self.by_id.get(*id);
                     assert_eq!((waiter.queue, waiter.order), (*index, *order));
                     assert!(deadlines.insert((waiter.deadline, *id)), "a waiter is in one queue");
                 }
@@ -276,12 +282,12 @@ mod tests {
             assert_eq!((&deadlines, &looks, woken_count), (&self.deadlines, &self.looks, self.woken.len()));
         }
 
-        fn is_empty(&self) -> bool {
-            self.len() == 0
+        fn has_nothing(&self) -> bool {
+            self.is_empty()
                 && self.by_name.is_empty()
                 && self.looks.is_empty()
                 && self.woken.is_empty()
-                && self.waiters.free.len() == self.waiters.places.len()
+                && self.by_id.free.len() == self.by_id.places.len()
                 && self.queues.free.len() == self.queues.places.len()
         }
     }
@@ -323,7 +329,7 @@ mod tests {
         let again = |index: usize| (ids[index], Attempt::Again);
         assert_eq!(served(&mut waiters, 50), [again(2), again(3)]);
         assert_eq!(served(&mut waiters, 100), [(ids[1], Attempt::Last)]);
-        assert!(waiters.is_empty() && waiters.next_at().is_none());
+        assert!(waiters.has_nothing() && waiters.next_at().is_none());
     }
 
     #[test]
@@ -490,7 +496,7 @@ mod tests {
         for id in waiters.all() {
             waiters.leave(id);
         }
-        assert!(waiters.is_empty());
+        assert!(waiters.has_nothing());
     }
 
     fn place(keys: &[&[u8]], waiters: &Waiters, queue: u32) -> usize {

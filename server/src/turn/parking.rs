@@ -93,7 +93,7 @@ impl Desk {
     #[inline]
     pub(super) fn serve_waiters(&mut self) {
         self.thread.settle_touched();
-        if self.thread.waiters.len() > 0 {
+        if !self.thread.waiters.is_empty() {
             self.run_waiters();
         }
     }
