@@ -5,7 +5,7 @@
 //! in the order in which both sides list them. Both sides are one program, so there is no version.
 
 use super::info::persistence;
-use super::pack::{Reader, write_number, write_numbers, write_text};
+use super::pack::{Reader, write_bytes, write_number, write_numbers, write_text};
 use crate::client::Door;
 use crate::command::context::Context;
 use crate::command::failure::Failure;
@@ -103,6 +103,30 @@ numbers! {
     unlogged_removals,
     /// Writes that waited for room in the log.
     log_stalls,
+    /// Counted reads that found a note that there is nothing.
+    negative_hits,
+    /// Leases there are.
+    leases,
+    /// Leases given for values that were missing or over.
+    lease_wins,
+    /// Leases given for values that were soon over or out of date.
+    lease_refreshes,
+    /// Callers of GETL that were told to wait, or waited.
+    lease_waits,
+    /// Values shown in their grace.
+    lease_stale,
+    /// Tokens that were not those of a lease.
+    lease_refused,
+    /// Requests that wait for a key.
+    waiters,
+    /// Locks that were given to somebody.
+    lock_grants,
+    /// Requests for a lock that had to wait.
+    lock_waits,
+    /// Requests for a lock that were answered without it.
+    lock_refused,
+    /// Requests beyond a rate limit.
+    throttled,
 }
 
 /// One database of one shard, or of all.
@@ -114,6 +138,15 @@ pub(super) struct DatabaseReport {
     pub expiring: u64,
     /// The sum of their times to live, in milliseconds.
     pub ttl_sum: u64,
+}
+
+/// Keys that a shard is deleting by what they begin with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PrefixReport {
+    /// The database.
+    pub db: u64,
+    /// What they begin with.
+    pub prefix: Vec<u8>,
 }
 
 /// Facts of the thread that the client is connected to.
@@ -156,6 +189,8 @@ pub(super) struct Report {
     pub numbers: Numbers,
     /// By database.
     pub databases: Vec<DatabaseReport>,
+    /// Pending deletions.
+    pub prefixes: Vec<PrefixReport>,
     /// By [`Entry::index`](crate::command::table::Entry::index).
     pub commands: Vec<CommandCounters>,
     /// Error replies.
@@ -198,8 +233,12 @@ pub(super) fn total(reports: &[Report]) -> Report {
         for (code, count) in report.errors.iter() {
             total.errors.add(code, count);
         }
+        total.prefixes.extend_from_slice(&report.prefixes);
         total.home = total.home.or_else(|| report.home.clone());
     }
+    // What several shards are deleting is one deletion.
+    total.prefixes.sort_unstable();
+    total.prefixes.dedup();
     total
 }
 
@@ -250,10 +289,25 @@ impl Report {
             expiring: databases.iter().map(|database| database.expiring).sum(),
             log_stalls: counters.log_stalls,
             unlogged_removals: thread.shard.unlogged_removal_count(),
+            negative_hits: stats.negative_hits,
+            leases: thread.leases.live_count(now) as u64,
+            lease_wins: counters.leases.wins,
+            lease_refreshes: counters.leases.refreshes,
+            lease_waits: counters.leases.waits,
+            lease_stale: counters.leases.stale,
+            lease_refused: counters.leases.refused,
+            waiters: thread.waiters.len() as u64,
+            lock_grants: counters.locks.granted,
+            lock_waits: counters.locks.waits,
+            lock_refused: counters.locks.refused,
+            throttled: counters.locks.throttled,
         };
+        let pending = thread.shard.prefixes();
+        let prefixes = pending.map(|pending| PrefixReport { db: pending.db.0.into(), prefix: pending.prefix.to_vec() });
+        let prefixes = prefixes.collect();
         let (commands, errors) = (counters.commands.clone(), counters.errors.clone());
         let home = (caller.home == thread.id).then(|| Home::of(context));
-        Report { shard: u64::from(context.thread.id.0), numbers, databases, commands, errors, home }
+        Report { shard: u64::from(context.thread.id.0), numbers, databases, prefixes, commands, errors, home }
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -263,6 +317,11 @@ impl Report {
         write_number(self.databases.len() as u64, out);
         for database in &self.databases {
             write_numbers(&[database.keys, database.expiring, database.ttl_sum], out);
+        }
+        write_number(self.prefixes.len() as u64, out);
+        for PrefixReport { db, prefix } in &self.prefixes {
+            write_number(*db, out);
+            write_bytes(prefix, out);
         }
         write_number(self.commands.len() as u64, out);
         for command in &self.commands {
@@ -287,6 +346,9 @@ impl Report {
         let databases = (0..reader.number())
             .map(|_| DatabaseReport { keys: reader.number(), expiring: reader.number(), ttl_sum: reader.number() })
             .collect();
+        let prefixes = (0..reader.number())
+            .map(|_| PrefixReport { db: reader.number(), prefix: reader.bytes().to_vec() })
+            .collect();
         let commands = (0..reader.number()).map(|_| read_command(&mut reader)).collect();
         let mut errors = ErrorCounts::default();
         for _ in 0..reader.number() {
@@ -295,7 +357,7 @@ impl Report {
         }
         let home = (reader.number() == 1).then(|| Home::read(&mut reader));
         assert!(reader.is_at_end(), "a report is read to its end");
-        Report { shard, numbers, databases, commands, errors, home }
+        Report { shard, numbers, databases, prefixes, commands, errors, home }
     }
 }
 

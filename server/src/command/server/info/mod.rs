@@ -109,6 +109,60 @@ mod tests {
     }
 
     #[test]
+    fn what_caches_need_is_counted() {
+        let mut rig = Rig::new(3);
+        for db in ["@db 0", "@db 2"] {
+            rig.run(db);
+            // So many that they are not deleted at once.
+            (0..2_000).for_each(|number| drop(rig.run(&format!("SET {number} v"))));
+        }
+        rig.run("@db 0");
+        for line in [
+            "SETABSENT a",
+            "GET a",
+            "GET a",
+            "GETL b 1000",
+            "GETL b 1000",
+            "SETL b 5 v",
+            "LOCK l 1000",
+            "LOCK l 1000 WAIT 1",
+            "LOCK m 1000",
+            "THROTTLE t 1 1 60",
+            "THROTTLE t 1 1 60",
+            "DELPREFIX \"p:\\x00\"",
+            "@db 2",
+            "DELPREFIX p:",
+        ] {
+            rig.reply(line);
+        }
+        let cache = text(&mut rig, "INFO cache");
+        for line in [
+            "negative_hits:2",
+            "leases:1",
+            "lease_wins:1",
+            "lease_refreshes:0",
+            "lease_waits:1",
+            "lease_stale:0",
+            "lease_refused:1",
+            "waiters:0",
+            "lock_grants:2",
+            "lock_waits:1",
+            "lock_refused:1",
+            "throttled:1",
+            "pending_prefixes:2",
+            "prefix0:db=0,prefix=\"p:\\x00\"",
+            "prefix1:db=2,prefix=\"p:\"",
+        ] {
+            assert!(cache.contains(&format!("\r\n{line}\r\n")), "{line} is missing in\n{cache}");
+        }
+        rig.run("CONFIG RESETSTAT");
+        let cache = text(&mut rig, "INFO cache");
+        for line in ["negative_hits:0", "leases:1", "lease_wins:0", "lock_grants:0", "throttled:0"] {
+            assert!(cache.contains(&format!("\r\n{line}\r\n")), "{line} is missing in\n{cache}");
+        }
+    }
+
+    #[test]
     fn numbers_of_all_shards_are_added_up() {
         let mut rig = Rig::new(3);
         for line in ["SET a 1", "SET b 2 PX 1000", "GET c", "GET a", "SET a", "INCRBY a x"] {

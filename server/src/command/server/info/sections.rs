@@ -8,8 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Section, Shown, Source};
 use crate::command::server::process::{human, machine_memory_bytes, system_name};
-use crate::command::server::report::Home;
+use crate::command::server::report::{Home, PrefixReport};
 use crate::command::table::table;
+use crate::observe::quote::quote;
 use crate::version::{LOCKSLEY_VERSION, REDIS_VERSION};
 
 /// Every section.
@@ -19,6 +20,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section { name: "memory", title: "Memory", shown: Shown::ByDefault, write: memory },
     Section { name: "persistence", title: "Persistence", shown: Shown::ByDefault, write: persistence },
     Section { name: "stats", title: "Stats", shown: Shown::ByDefault, write: stats },
+    Section { name: "cache", title: "Cache", shown: Shown::ByDefault, write: cache },
     Section { name: "replication", title: "Replication", shown: Shown::ByDefault, write: replication },
     Section { name: "cpu", title: "CPU", shown: Shown::ByDefault, write: cpu },
     Section { name: "modules", title: "Modules", shown: Shown::ByDefault, write: |_, _| {} },
@@ -97,10 +99,10 @@ fn clients(source: &Source, out: &mut String) {
     field(out, "maxclients", home.maxclients);
     field(out, "client_recent_max_input_buffer", home.input_bytes_max);
     field(out, "client_recent_max_output_buffer", home.output_bytes_max);
+    field(out, "blocked_clients", source.total.numbers.waiters);
     fixed(
         out,
         &[
-            ("blocked_clients", "0"),
             ("tracking_clients", "0"),
             ("clients_in_timeout_table", "0"),
             ("total_blocking_keys", "0"),
@@ -246,6 +248,29 @@ fn stats(source: &Source, out: &mut String) {
     field(out, "client_query_buffer_limit_disconnections", numbers.query_limit_disconnections);
     field(out, "client_output_buffer_limit_disconnections", numbers.output_limit_disconnections);
     fixed(out, &[("acl_access_denied_auth", "0"), ("acl_access_denied_cmd", "0"), ("acl_access_denied_key", "0")]);
+}
+
+fn cache(source: &Source, out: &mut String) {
+    let numbers = &source.total.numbers;
+    field(out, "negative_hits", numbers.negative_hits);
+    field(out, "leases", numbers.leases);
+    field(out, "lease_wins", numbers.lease_wins);
+    field(out, "lease_refreshes", numbers.lease_refreshes);
+    field(out, "lease_waits", numbers.lease_waits);
+    field(out, "lease_stale", numbers.lease_stale);
+    field(out, "lease_refused", numbers.lease_refused);
+    field(out, "waiters", numbers.waiters);
+    field(out, "lock_grants", numbers.lock_grants);
+    field(out, "lock_waits", numbers.lock_waits);
+    field(out, "lock_refused", numbers.lock_refused);
+    field(out, "throttled", numbers.throttled);
+    field(out, "pending_prefixes", source.total.prefixes.len());
+    for (index, PrefixReport { db, prefix }) in source.total.prefixes.iter().enumerate() {
+        let mut text = Vec::new();
+        quote(prefix, &mut text);
+        let text = String::from_utf8(text).expect("what is not printable is escaped");
+        field(out, &format!("prefix{index}"), format_args!("db={db},prefix={text}"));
+    }
 }
 
 fn replication(source: &Source, out: &mut String) {
