@@ -54,7 +54,7 @@ use crate::time::Millis;
 use crate::ttl::TtlPolicy;
 use crate::watch::{Touched, Watch};
 pub(crate) use contents::scale;
-use contents::{Cause, Contents, Found, prefix};
+use contents::{Cause, Contents, prefix};
 use databases::Databases;
 use journal::Journal;
 
@@ -213,17 +213,9 @@ impl Shard {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "unused parts must go away")]
     pub fn look(&mut self, key: Key<'_>, now: Millis, touch: Touch) -> Look<'_> {
-        let Some(found) = self.contents.find_live(key, now) else {
-            self.contents.stats.misses += u64::from(touch != Touch::Leave);
-            return Look::Missing;
-        };
-        if !self.contents.is_shown(found, now) {
-            self.count_hidden(found, touch);
-            return self.look_behind(found, now);
-        }
-        let uses = self.count_hit(found, now, touch);
-        let record = self.contents.record(found.cell);
-        let cell_bytes = self.viewed_bytes(&record, found.cell, touch);
+        let Some((cell, uses)) = self.look_up(key, now, touch) else { return self.look_behind(key, now) };
+        let record = self.contents.record(cell);
+        let cell_bytes = self.viewed_bytes(&record, cell, touch);
         Look::Live(self.view(&record, uses, cell_bytes, now))
     }
 
@@ -432,17 +424,10 @@ impl Shard {
             self.contents.stats.misses += u64::from(touch != Touch::Leave);
             return None;
         };
-        if !self.contents.is_shown(found, now) {
-            self.count_hidden(found, touch);
+        if !self.contents.is_shown(found.cell, now) {
+            self.count_hidden(found.cell, touch);
             return None;
         }
-        Some((found.cell, self.count_hit(found, now, touch)))
-    }
-
-    /// Counts a read of a shown entry; returns the entry's uses before.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "the whole of a read is one function")]
-    fn count_hit(&mut self, found: Found, now: Millis, touch: Touch) -> Uses {
         self.contents.stats.hits += u64::from(touch != Touch::Leave);
         let before = self.contents.header(found.cell).uses();
         if touch == Touch::Count {
@@ -451,20 +436,21 @@ impl Shard {
                 entry::set_uses(self.contents.slab.slice_mut(found.cell, HEADER_BYTES), after);
             }
         }
-        before
+        Some((found.cell, before))
     }
 
     /// Counts a read of an entry that is not shown.
     #[cold]
-    fn count_hidden(&mut self, found: Found, touch: Touch) {
-        let is_absent = self.contents.header(found.cell).form() == Form::Absent;
+    fn count_hidden(&mut self, cell: Cell, touch: Touch) {
+        let is_absent = self.contents.header(cell).form() == Form::Absent;
         self.contents.stats.misses += u64::from(touch != Touch::Leave);
         self.contents.stats.negative_hits += u64::from(is_absent && touch != Touch::Leave);
     }
 
-    /// The view of an entry that is not shown.
-    #[cold]
-    fn look_behind(&self, found: Found, now: Millis) -> Look<'_> {
+    /// What there is of a key whose entry is not shown, those whose time is over having been removed.
+    #[inline(never)]
+    fn look_behind(&self, key: Key<'_>, now: Millis) -> Look<'_> {
+        let Some(found) = self.contents.find(key) else { return Look::Missing };
         let record = self.contents.record(found.cell);
         if record.header.form() == Form::Absent {
             return Look::Absent { expiry: record.expiry().expect("that there is nothing ends") };
@@ -493,13 +479,15 @@ impl Shard {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "unused parts must go away")]
     fn view<'a>(&self, record: &Record<'a>, uses: Uses, cell_bytes: usize, now: Millis) -> Entry<'a> {
+        // Apart, since reading a field may panic, which would keep what nobody asks for.
+        let (expiry, cost_ms) = if record.header.is_plain() { (record.expiry(), 0) } else { fresh_and_cost(record) };
         Entry {
             key: record.key(),
             kind: record.header.kind(),
             value: record.value(),
             encoding: record.header.encoding(),
-            expiry: record.fresh_until(),
-            cost_ms: record.grace().cost_ms,
+            expiry,
+            cost_ms,
             client_flags: record.client_flags(),
             version: record.header.version(),
             is_stale: record.header.is_stale(),
@@ -509,6 +497,12 @@ impl Shard {
             frequency: self.evictor.frequency(uses.access(), now),
         }
     }
+}
+
+/// Until when a value is shown, and what it cost to make.
+#[cold]
+fn fresh_and_cost(record: &Record<'_>) -> (Option<Millis>, u32) {
+    (record.fresh_until(), record.grace().cost_ms)
 }
 
 /// What the evictor is told of the options.

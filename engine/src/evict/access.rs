@@ -103,12 +103,14 @@ impl Meaning {
     }
 
     /// The counter of the LFU policies at `now`; 0 under others.
+    #[inline]
     pub(super) fn counter(self, access: u32, now: Millis) -> u32 {
         let Meaning::Frequency { decay_minutes, .. } = self else { return 0 };
         (access & COUNTER_MAX).saturating_sub(idle_minutes(access, now).checked_div(decay_minutes).unwrap_or(0))
     }
 
     /// Milliseconds since the last use, as far as the bits tell.
+    #[inline]
     pub(super) fn idle_ms(self, access: u32, now: Millis, clock: &Clock) -> u64 {
         match self {
             Meaning::Recency => clock.idle_ms(access, now),

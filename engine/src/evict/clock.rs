@@ -64,6 +64,7 @@ impl Clock {
     }
 
     /// Milliseconds since the tick that an entry has kept.
+    #[inline]
     pub(super) fn idle_ms(&self, kept: u32, now: Millis) -> u64 {
         let ago = self.tick.wrapping_sub(u64::from(kept)) & TICK_MASK;
         let then = self.beat_of(self.tick.saturating_sub(ago));

@@ -200,11 +200,13 @@ impl Evictor {
     }
 
     /// Milliseconds since the entry was last used, as far as the bits tell.
+    #[inline]
     pub(crate) fn idle_ms(&self, access: u32, now: Millis) -> u64 {
         self.meaning.idle_ms(access, now, &self.clock)
     }
 
     /// The logarithmic use counter at `now`, of the LFU policies; 0 for others.
+    #[inline]
     pub(crate) fn frequency(&self, access: u32, now: Millis) -> u8 {
         self.meaning.counter(access, now) as u8
     }

@@ -44,6 +44,34 @@ pub(super) struct Whole<'a> {
     pub(super) was_read: bool,
 }
 
+/// A put whose value is in the form that is kept.
+struct Put<'a> {
+    key: Key<'a>,
+    value: Value<'a>,
+    encoding: Encoding,
+    bytes: &'a [u8],
+    client_flags: FlagsChange,
+}
+
+impl<'a> Put<'a> {
+    /// What it writes, and what the log says of it, where the entry had `kept_flags`.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "without a grace the parts for it must go away")]
+    fn written(&self, ending: Ending, kept_flags: u32) -> (Whole<'a>, Body<'a>) {
+        let Put { key, value, encoding, bytes, client_flags } = *self;
+        let client_flags = match client_flags {
+            FlagsChange::Keep => kept_flags,
+            FlagsChange::Set(flags) => flags,
+        };
+        let form = Form::String;
+        let shape = Shape::of(key.bytes.len(), bytes.len(), ending.at != NEVER, client_flags != 0)
+            .with_grace(ending.grace != Grace::NONE);
+        let whole = Whole { key, form, shape, encoding, ending, client_flags, is_stale: false, was_read: false };
+        let (expiry, grace) = (ending.logged(), ending.grace);
+        (whole, Body::Put { db: key.db, key: key.bytes, value, expiry, client_flags, grace })
+    }
+}
+
 /// What of an entry changes without its value.
 struct Attributes {
     ending: Ending,
@@ -131,23 +159,37 @@ impl Shard {
         check_lengths(key, bytes.len())?;
         self.contents.journal.promise(key.bytes.len(), bytes.len())?;
         let found = self.contents.find_live(key, now);
-        let shown = found.filter(|found| self.contents.is_shown(*found, now));
+        let put = Put { key, value, encoding, bytes, client_flags };
+        // Apart, so that what most values have nothing to do with costs them nothing.
+        if matches!(expiry, ExpiryChange::Graced { .. })
+            || found.is_some_and(|found| !self.contents.header(found.cell).is_plain())
+        {
+            return self.put_with_grace(&put, expiry, now);
+        }
+        let (kept, kept_flags) = found.map_or((NEVER, 0), |found| {
+            let record = self.contents.record(found.cell);
+            (record.expiry_or_never(), record.client_flags())
+        });
+        let at = match expiry {
+            ExpiryChange::Keep => kept,
+            change => Ending::NEVER.changed(change).at,
+        };
+        let (whole, body) = put.written(Ending { at, grace: Grace::NONE }, kept_flags);
+        let version = self.write_whole(found, &whole, bytes, &body, now)?;
+        Ok(Applied { existed: found.is_some(), version })
+    }
+
+    /// A put of a value with a grace, or over an entry that is no plain string.
+    #[cold]
+    fn put_with_grace(&mut self, put: &Put<'_>, expiry: ExpiryChange, now: Millis) -> Result<Applied, Refusal> {
+        let found = self.contents.find_live(put.key, now);
+        let shown = found.filter(|found| self.contents.is_shown(found.cell, now));
         let (kept, kept_flags) = shown.map_or((Ending::NEVER, 0), |found| {
             let record = self.contents.record(found.cell);
             (Ending::kept(&record), record.client_flags())
         });
-        let ending = kept.changed(expiry);
-        let client_flags = match client_flags {
-            FlagsChange::Keep => kept_flags,
-            FlagsChange::Set(flags) => flags,
-        };
-        let form = Form::String;
-        let shape = Shape::of(key.bytes.len(), bytes.len(), ending.at != NEVER, client_flags != 0)
-            .with_grace(ending.grace != Grace::NONE);
-        let whole = Whole { key, form, shape, encoding, ending, client_flags, is_stale: false, was_read: false };
-        let (expiry, grace) = (ending.logged(), ending.grace);
-        let body = Body::Put { db: key.db, key: key.bytes, value, expiry, client_flags, grace };
-        let version = self.write_whole(found, &whole, bytes, &body, now)?;
+        let (whole, body) = put.written(kept.changed(expiry), kept_flags);
+        let version = self.write_whole_apart(found, &whole, put.bytes, &body, now)?;
         Ok(Applied { existed: shown.is_some(), version })
     }
 
@@ -166,12 +208,12 @@ impl Shard {
         check_lengths(key, bytes.len())?;
         self.contents.journal.promise(key.bytes.len(), bytes.len())?;
         let found = self.contents.find_live(key, now);
-        let existed = found.is_some_and(|found| self.contents.is_shown(found, now));
+        let existed = found.is_some_and(|found| self.contents.is_shown(found.cell, now));
         let ending = Ending::at(expiry.0);
         let shape = Shape::of(key.bytes.len(), bytes.len(), true, false).with_grace(form == Form::Absent);
         let encoding = Encoding::Integer;
         let whole = Whole { key, form, shape, encoding, ending, client_flags: 0, is_stale: false, was_read: false };
-        let version = self.write_whole(found, &whole, bytes, body, now)?;
+        let version = self.write_whole_apart(found, &whole, bytes, body, now)?;
         Ok(Applied { existed, version })
     }
 
@@ -188,9 +230,22 @@ impl Shard {
         Ok(applied)
     }
 
+    #[cold]
+    fn write_whole_apart(
+        &mut self,
+        found: Option<Found>,
+        whole: &Whole<'_>,
+        bytes: &[u8],
+        body: &Body<'_>,
+        now: Millis,
+    ) -> Result<u64, Refusal> {
+        self.write_whole(found, whole, bytes, body, now)
+    }
+
     /// Writes `whole` with the value `bytes` in the place of `found`; returns its version, 0 if its time is over already
     /// and it was removed instead.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a put without a grace is the common one")]
     fn write_whole(
         &mut self,
         found: Option<Found>,
@@ -233,7 +288,7 @@ impl Shard {
         let logged = |base: u64| Body::Splice { db: key.db, key: key.bytes, base, offset: offset as u64, bytes };
         let form = Form::String;
         let found = self.contents.find_live(key, now);
-        let Some(found) = found.filter(|found| self.contents.is_shown(*found, now)) else {
+        let Some(found) = found.filter(|found| self.contents.is_shown(found.cell, now)) else {
             let shape = Shape::of(key.bytes.len(), end, false, false);
             let (encoding, ending) = (Encoding::Spliced, Ending::NEVER);
             let whole = Whole { key, form, shape, encoding, ending, client_flags: 0, is_stale: false, was_read: false };
@@ -301,7 +356,7 @@ impl Shard {
 
     pub(super) fn delete(&mut self, key: Key<'_>, now: Millis) -> Result<Applied, Refusal> {
         let found = self.contents.find_live(key, now);
-        let existed = found.is_some_and(|found| self.contents.is_shown(found, now));
+        let existed = found.is_some_and(|found| self.contents.is_shown(found.cell, now));
         if let Some(found) = found {
             self.delete_found(key, found)?;
         }

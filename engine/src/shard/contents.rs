@@ -155,19 +155,19 @@ impl Contents {
 
     /// Where `key` is, if readers of values see it at `now`; an entry whose time is over is removed.
     pub(super) fn find_shown(&mut self, key: Key<'_>, now: Millis) -> Option<Found> {
-        self.find_live(key, now).filter(|found| self.is_shown(*found, now))
+        self.find_live(key, now).filter(|found| self.is_shown(found.cell, now))
     }
 
     /// Whether readers of values see an entry whose time is not over at `now`: not if it notes that there is nothing, or
     /// has nothing left but its grace.
     #[inline]
-    pub(super) fn is_shown(&self, found: Found, now: Millis) -> bool {
-        self.header(found.cell).is_plain() || self.is_shown_slowly(found, now)
+    pub(super) fn is_shown(&self, cell: Cell, now: Millis) -> bool {
+        self.header(cell).is_plain() || self.is_shown_slowly(cell, now)
     }
 
     #[cold]
-    fn is_shown_slowly(&self, found: Found, now: Millis) -> bool {
-        let record = self.record(found.cell);
+    fn is_shown_slowly(&self, cell: Cell, now: Millis) -> bool {
+        let record = self.record(cell);
         // In a replay nothing is over.
         record.is_shown(now) || self.journal.is_replaying() && record.header.form() != Form::Absent
     }
