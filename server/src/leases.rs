@@ -175,6 +175,19 @@ impl Leases {
         }
     }
 
+    /// The clock was set back by `by_ms`: ends and beginnings go with it, so that no lease lasts longer than it was to.
+    #[cold]
+    pub(crate) fn set_back(&mut self, by_ms: u64) {
+        let back = |at: Millis| Millis(at.0.saturating_sub(by_ms));
+        self.ends = self.ends.iter().map(|(ends, serial)| (back(*ends), *serial)).collect();
+        for Kept { lease, .. } in self.kept.values_mut() {
+            lease.began = back(lease.began);
+            if let Term::Held { ends, .. } = &mut lease.term {
+                *ends = back(*ends);
+            }
+        }
+    }
+
     #[inline]
     fn serial(&self, db: Db, key: &[u8]) -> Option<u64> {
         if self.by_name.is_empty() { None } else { self.by_name.get(&NameRef { db, key }).copied() }
@@ -250,6 +263,19 @@ mod tests {
         assert_eq!(leases.kept.len(), 2);
         leases.drop_holder(ClientId(8), |_, _| {});
         leases.end(DB, b"d");
+        assert!(is_empty(&leases));
+    }
+
+    #[test]
+    fn a_lease_goes_back_with_the_clock() {
+        let mut leases = Leases::default();
+        let lease = Lease { began: Millis(1_000), ..held(1, 7, 1_100) };
+        begin(&mut leases, b"k", lease, 1_000);
+        leases.set_back(900);
+        let term = Term::Held { holder: ClientId(7), ends: Millis(200) };
+        assert_eq!(leases.live(DB, b"k", Millis(199)), Some(Lease { token: 1, began: Millis(100), term }));
+        assert_eq!(leases.live(DB, b"k", Millis(200)), None);
+        leases.end(DB, b"k");
         assert!(is_empty(&leases));
     }
 

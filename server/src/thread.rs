@@ -264,6 +264,7 @@ impl Thread {
     pub(crate) fn begin_turn(&mut self, now: Millis) {
         if now < self.now {
             self.waiters.set_back(self.now.0 - now.0);
+            self.leases.set_back(self.now.0 - now.0);
         }
         self.now = now;
         self.refresh_config();

@@ -9,6 +9,8 @@ mod getl;
 mod keywords;
 mod lock;
 mod lockinfo;
+#[cfg(test)]
+mod model;
 mod relock;
 mod setabsent;
 mod setl;
