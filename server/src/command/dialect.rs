@@ -10,6 +10,7 @@
 //! | `NOAUTH` | `CLIENT_ERROR unauthenticated` | 401 |
 //! | `WRONGTYPE` | `SERVER_ERROR <sentence>` | 409 |
 //! | `TOOLONG` (a response of the HTTP door) | | 400 |
+//! | `ERR` of a value without a time to live | `SERVER_ERROR <sentence>` | 400 |
 //! | any other | `SERVER_ERROR <sentence>` | 500 |
 
 use locksley_wire::http::Manner;
@@ -87,6 +88,7 @@ pub(super) fn status_and_sentence(failure: &Failure) -> (u16, &str) {
         "TOOLONG" => (400, failure.sentence()),
         "NOAUTH" => (401, failure.sentence()),
         "WRONGTYPE" => (409, "the entry is of a type that this door does not serve"),
+        _ if *failure == Failure::TTL_REQUIRED => (400, failure.sentence()),
         _ => (500, failure.sentence()),
     }
 }

@@ -40,9 +40,12 @@ fn batch_get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     for_each_key(context, &args[1..], |shard, key| {
         check_length(out.len() - start)?;
         part::push(out, |out| {
-            if let Some(entry) = shard.get(key, now, touch) {
+            // What is no string is missing, as it is to MGET.
+            if let Some(entry) = shard.get(key, now, touch)
+                && let Ok(value) = string_value(&entry)
+            {
                 out.push(b'{');
-                members(&entry, &string_value(&entry)?.text(), now, out);
+                members(&entry, &value.text(), now, out);
                 out.push(b'}');
             }
             Ok(())

@@ -1,7 +1,7 @@
 //! `GET` and `HEAD /cache/{key}`: the value of a key, as JSON or as its bytes.
 
-use locksley_engine::{Entry, Millis};
-use locksley_wire::http::Response;
+use locksley_engine::{Entry, Look, Millis, Touch};
+use locksley_wire::http::{Manner, Response};
 use locksley_wire::number::Digits;
 use locksley_wire::resp::Reply;
 
@@ -11,6 +11,7 @@ use super::{Form, json};
 use crate::command::context::Context;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
 use crate::command::string_value::string_value;
+use crate::config::Config;
 use crate::thread::Thread;
 
 pub(super) static GET: Command = Command {
@@ -35,10 +36,13 @@ fn get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     let form = Form::decode(args[2]);
     let key = context.key(args[1]);
     let Thread { shard, config, now, .. } = &mut *context.thread;
-    let found = shard.get(key, *now, touch);
     let out = reply.buffer();
-    let Some(entry) = found else {
-        write_miss(begin(out, manner, config, 200), form, args[1]);
+    let Some(entry) = shard.get(key, *now, touch) else {
+        if let Look::Absent { .. } = shard.look(key, *now, Touch::Leave) {
+            write_absent(out, manner, config);
+        } else {
+            write_miss(begin(out, manner, config, 200), form, args[1]);
+        }
         return Ok(());
     };
     if args.len() > 3 && tags::names(args[3], Some(entry.version), Comparison::Weak) {
@@ -95,6 +99,12 @@ fn seconds_left(expiry: Millis, now: Millis) -> u64 {
 fn with_tag(response: Response<'_>, version: u64) -> Response<'_> {
     let (text, length) = tag(version);
     response.field("ETag", &text[..length])
+}
+
+#[cold]
+fn write_absent(out: &mut Vec<u8>, manner: Manner, config: &Config) {
+    let body = br#"{"code":"absent","error":"it is noted that there is nothing under this key"}"#;
+    begin(out, manner, config, 404).lines(JSON_VALUE).body(body);
 }
 
 fn write_miss(response: Response<'_>, form: Form, key: &[u8]) {

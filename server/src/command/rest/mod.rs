@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `Get` | name, key, [`Form`], then If-None-Match if there is one |
 //! | `Put` | name, key, [`PutOptions`], value, then If-Match and If-None-Match if there is one of them, each empty if it is not |
+//! | `PutAbsent` | name, key, [`PutOptions`], then If-Match and If-None-Match, each empty if there is none |
 //! | `Delete` | name, key, then If-Match if there is one |
 //! | `BatchGet` | name, keys, none twice |
 //! | `BatchPut` | name, then for each item key, [`ItemOptions`], value |
@@ -19,6 +20,7 @@ mod get;
 mod json;
 mod part;
 mod put;
+mod put_absent;
 pub(crate) mod reply;
 pub(crate) mod tags;
 #[cfg(test)]
@@ -43,11 +45,13 @@ pub(crate) enum Verb {
     BatchGet,
     /// The writing half of `POST /cache/batch`.
     BatchPut,
+    /// `PUT /cache/{key}?absent=true`.
+    PutAbsent,
 }
 
 /// The rows, in the order of [`Verb`].
 pub(crate) static COMMANDS: &[&Command] =
-    &[&get::GET, &put::PUT, &delete::DELETE, &batch_get::BATCH_GET, &batch_put::BATCH_PUT];
+    &[&get::GET, &put::PUT, &delete::DELETE, &batch_get::BATCH_GET, &batch_put::BATCH_PUT, &put_absent::PUT_ABSENT];
 
 /// How a value is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -74,14 +74,11 @@ impl PutOptions {
 
 fn put(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let manner = context.caller.dialect.http();
-    if let [_, key, _, _, if_match, if_none_match] = args {
-        let version = version(context, key);
-        let is_met = (if_match.is_empty() || tags::names(if_match, version, Comparison::Strong))
-            && (if_none_match.is_empty() || !tags::names(if_none_match, version, Comparison::Weak));
-        if !is_met {
-            error(reply.buffer(), manner, &context.thread.config, 412, NOT_MET);
-            return Ok(());
-        }
+    if let [_, key, _, _, if_match, if_none_match] = args
+        && !is_met(context, key, if_match, if_none_match)
+    {
+        error(reply.buffer(), manner, &context.thread.config, 412, NOT_MET);
+        return Ok(());
     }
     let applied = store(context, args[1], PutOptions::decode(args[2]), args[3])?;
     let status = if applied.existed { 200 } else { 201 };
@@ -95,6 +92,13 @@ fn put(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
         out.push(b'}');
     });
     Ok(())
+}
+
+/// Whether the entry of a key is what If-Match and If-None-Match, as far as they are there, ask for.
+pub(super) fn is_met(context: &mut Context<'_>, key: &[u8], if_match: &[u8], if_none_match: &[u8]) -> bool {
+    let version = version(context, key);
+    (if_match.is_empty() || tags::names(if_match, version, Comparison::Strong))
+        && (if_none_match.is_empty() || !tags::names(if_none_match, version, Comparison::Weak))
 }
 
 /// The version of a key's entry, if there is one; no use of it.

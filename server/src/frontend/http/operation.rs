@@ -85,12 +85,16 @@ impl<'b> Batch<'b> {
 
     #[inline]
     fn put(&self, request: &Request<'b>, key: &'b [u8], facts: Facts<'_>) -> Result<Meant<'b>, Refused> {
-        let Query { ttl_seconds, flags, db } =
+        let Query { ttl_seconds, flags, db, is_absent } =
             Query::parse(request.target, Parameters::Entry, facts.config().databases)?;
         let options: &'b [u8] = self.bump.alloc(PutOptions { flags, ttl_seconds }.encode());
         let value = self.whole(request.body);
         let if_match = checked_tags("If-Match", request.if_match)?;
         let if_none_match = checked_tags("If-None-Match", request.if_none_match)?;
+        if is_absent {
+            let args = self.bump.alloc([b"put-absent", key, options, if_match, if_none_match]);
+            return Ok(Meant::Run { verb: Verb::PutAbsent, args, db });
+        }
         let args: &'b [&'b [u8]] = if if_match.is_empty() && if_none_match.is_empty() {
             self.bump.alloc([b"put", key, options, value])
         } else {

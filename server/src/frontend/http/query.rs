@@ -15,7 +15,7 @@ pub(super) enum Parameters {
     None,
     /// `db`.
     Database,
-    /// `db`, `flags` and `ttl_seconds`.
+    /// `db`, `flags`, `ttl_seconds` and `absent`.
     Entry,
 }
 
@@ -28,6 +28,8 @@ pub(super) struct Query {
     pub flags: u32,
     /// The database; 0 where none is given.
     pub db: Db,
+    /// Whether it is to be noted that there is nothing.
+    pub is_absent: bool,
 }
 
 impl Query {
@@ -37,12 +39,12 @@ impl Query {
     /// 400 when one is not known, is given twice, or has a value that it cannot have.
     #[inline]
     pub(super) fn parse(target: Target<'_>, wanted: Parameters, database_count: u8) -> Result<Query, Refused> {
-        let query = Query { ttl_seconds: 0, flags: 0, db: Db(0) };
+        let query = Query { ttl_seconds: 0, flags: 0, db: Db(0), is_absent: false };
         if target.query.is_empty() { Ok(query) } else { query.read(target, wanted, database_count) }
     }
 
     fn read(mut self, target: Target<'_>, wanted: Parameters, database_count: u8) -> Result<Query, Refused> {
-        let mut seen: [&[u8]; 3] = [b""; 3];
+        let mut seen: [&[u8]; 4] = [b""; 4];
         let mut scratch = Vec::new();
         for (count, (name, sent)) in target.parameters().enumerate() {
             let value = decode(sent, &mut scratch).map_err(|_| bad_encoding())?;
@@ -50,6 +52,7 @@ impl Query {
                 (b"db", Parameters::Database | Parameters::Entry) => self.db = db(parse_u64(value), database_count)?,
                 (b"flags", Parameters::Entry) => self.flags = flags(parse_u64(value))?,
                 (b"ttl_seconds", Parameters::Entry) => self.ttl_seconds = ttl_seconds(parse_u64(value))?,
+                (b"absent", Parameters::Entry) => self.is_absent = is_absent(value)?,
                 _ => {
                     let name = String::from_utf8_lossy(name);
                     return Err(Refused::new(400, format!("this operation has no parameter {name}")));
@@ -93,6 +96,18 @@ pub(super) fn ttl_seconds(number: Option<u64>) -> Result<u64, Refused> {
     seconds.ok_or_else(|| Refused::new(400, format!("ttl_seconds is a number from 1 to {HTTP_TTL_SECONDS_MAX}")))
 }
 
+/// Whether there is said to be nothing.
+///
+/// # Errors
+/// 400 when it is neither said nor denied.
+fn is_absent(value: &[u8]) -> Result<bool, Refused> {
+    match value {
+        b"true" => Ok(true),
+        b"false" => Ok(false),
+        _ => Err(Refused::new(400, "absent is true or false")),
+    }
+}
+
 /// Checks a key, as it is meant.
 ///
 /// # Errors
@@ -124,15 +139,24 @@ mod tests {
 
     #[test]
     fn parameters_are_read_or_refused() {
-        let query = |ttl_seconds, flags, db| Ok(Query { ttl_seconds, flags, db: Db(db) });
+        let query = |ttl_seconds, flags, db| Ok(Query { ttl_seconds, flags, db: Db(db), is_absent: false });
         let last = u64::from(u32::MAX);
-        let cases: [(&str, Parameters, Result<Query, &str>); 22] = [
+        let cases: [(&str, Parameters, Result<Query, &str>); 27] = [
             ("", Parameters::None, query(0, 0, 0)),
             ("db=0", Parameters::Database, query(0, 0, 0)),
             ("db=15", Parameters::Database, query(0, 0, 15)),
             ("db=%31%35", Parameters::Database, query(0, 0, 15)),
             ("ttl_seconds=1&flags=4294967295&db=2", Parameters::Entry, query(1, last as u32, 2)),
             ("ttl_seconds=9007199254740991", Parameters::Entry, query(9_007_199_254_740_991, 0, 0)),
+            (
+                "flags=1&absent=true&db=1&ttl_seconds=3",
+                Parameters::Entry,
+                Ok(Query { ttl_seconds: 3, flags: 1, db: Db(1), is_absent: true }),
+            ),
+            ("absent=false", Parameters::Entry, query(0, 0, 0)),
+            ("absent=1", Parameters::Entry, Err("absent is true or false")),
+            ("absent=true", Parameters::Database, Err("this operation has no parameter absent")),
+            ("absent=true&absent=true", Parameters::Entry, Err("the parameter absent is given twice")),
             ("db=16", Parameters::Database, Err("db is a number from 0 to 15")),
             ("db=-1", Parameters::Database, Err("db is a number from 0 to 15")),
             ("db", Parameters::Database, Err("db is a number from 0 to 15")),
