@@ -421,6 +421,10 @@ pub fn settle<D: Disk>(disk: &D, plan: &Plan, ends: &[LogEnd]) -> io::Result<()>
             }
         }
     }
+    for files in plan.generations.iter().filter(|files| files.logs.is_empty()) {
+        // An earlier attempt may have removed all of it, and failed before that was durable.
+        disk.sync_directory(&generation_path(files.generation))?;
+    }
     plan.leftovers.iter().try_for_each(|path| disk.remove(path))?;
     // A log that counts no more must not be back among later ones that do.
     for directory in [LOGS, SNAPSHOTS] {
