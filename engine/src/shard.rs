@@ -135,6 +135,8 @@ pub enum ReplayFault {
 /// One shard.
 pub struct Shard {
     options: ShardOptions,
+    /// Whether the options have a policy of times to live.
+    has_ttl_policy: bool,
     contents: Contents,
     evictor: Evictor,
     outside_bytes: u64,
@@ -167,7 +169,17 @@ impl Shard {
             walk: None,
         };
         let evictor = Evictor::new(evict_options(&options));
-        Ok(Shard { options, contents, evictor, outside_bytes: 0, fence: 0, watch: Watch::default(), moved: Vec::new() })
+        let has_ttl_policy = !options.ttl.is_idle();
+        Ok(Shard {
+            options,
+            has_ttl_policy,
+            contents,
+            evictor,
+            outside_bytes: 0,
+            fence: 0,
+            watch: Watch::default(),
+            moved: Vec::new(),
+        })
     }
 
     /// Names an entry: hashes `bytes` once for all later calls.
@@ -382,6 +394,7 @@ impl Shard {
     #[expect(clippy::needless_pass_by_value, reason = "the options are what the shard keeps")]
     pub fn reconfigure(&mut self, options: ShardOptions) {
         self.options = ShardOptions { seed: self.options.seed, database_count: self.options.database_count, ..options };
+        self.has_ttl_policy = !self.options.ttl.is_idle();
         self.evictor.reconfigure(evict_options(&self.options));
     }
 

@@ -14,7 +14,7 @@ use crate::key::{Db, Key};
 use crate::limits::{KEY_BYTES_MAX, TOKEN_MAX, VALUE_BYTES_MAX};
 use crate::op::{Applied, ExpiryChange, FlagsChange, Refusal};
 use crate::time::Millis;
-use crate::wal::{Body, Removal};
+use crate::wal::{Body, Log, Removal};
 
 /// A value that grew by splicing before and outgrows its cell gets a cell with a fifth to spare: appending
 /// byte by byte then copies each byte five times over the value's life.
@@ -170,6 +170,7 @@ impl Shard {
             let record = self.contents.record(found.cell);
             (record.expiry_or_never(), record.client_flags())
         });
+        let expiry = if self.has_ttl_policy { self.ruled(key, expiry, kept != NEVER, now)? } else { expiry };
         let at = match expiry {
             ExpiryChange::Keep => kept,
             change => Ending::NEVER.changed(change).at,
@@ -188,9 +189,34 @@ impl Shard {
             let record = self.contents.record(found.cell);
             (Ending::kept(&record), record.client_flags())
         });
+        let expiry = if self.has_ttl_policy { self.ruled(put.key, expiry, kept.at != NEVER, now)? } else { expiry };
         let (whole, body) = put.written(kept.changed(expiry), kept_flags);
         let version = self.write_whole_apart(found, &whole, put.bytes, &body, now)?;
         Ok(Applied { existed: shown.is_some(), version })
+    }
+
+    /// What the policy makes of the expiry of a value that is written.
+    #[cold]
+    fn ruled(
+        &self,
+        key: Key<'_>,
+        change: ExpiryChange,
+        has_expiry: bool,
+        now: Millis,
+    ) -> Result<ExpiryChange, Refusal> {
+        if self.contents.journal.is_replaying() {
+            return Ok(change);
+        }
+        self.options.ttl.written(change, has_expiry, key.bytes, now)
+    }
+
+    /// What the policy makes of another expiry of a value that is there.
+    #[inline]
+    fn ruled_anew(&self, key: Key<'_>, change: ExpiryChange, now: Millis) -> Result<ExpiryChange, Refusal> {
+        if !self.has_ttl_policy || self.contents.journal.is_replaying() {
+            return Ok(change);
+        }
+        self.options.ttl.changed(change, key.bytes, now)
     }
 
     /// Makes a key hold what has no value, or a lock.
@@ -289,16 +315,7 @@ impl Shard {
         let form = Form::String;
         let found = self.contents.find_live(key, now);
         let Some(found) = found.filter(|found| self.contents.is_shown(found.cell, now)) else {
-            let shape = Shape::of(key.bytes.len(), end, false, false);
-            let (encoding, ending) = (Encoding::Spliced, Ending::NEVER);
-            let whole = Whole { key, form, shape, encoding, ending, client_flags: 0, is_stale: false, was_read: false };
-            // What is not shown is in the way.
-            let cell = self.take_cell(shape.cell_bytes(), found, now)?;
-            let value = &mut self.contents.slab.slice_mut(cell, shape.cell_bytes())[shape.value_offset()..];
-            value[..offset].fill(0);
-            value[offset..].copy_from_slice(bytes);
-            self.write_new(cell, found, &whole, &logged(0), now);
-            return Ok(Applied { existed: false, version: self.contents.journal.last.0 });
+            return self.splice_nothing(key, found, offset, bytes, now);
         };
         let record = self.contents.record(found.cell);
         let (header, shape) = (record.header, record.header.shape());
@@ -354,6 +371,59 @@ impl Shard {
         Ok(Applied { existed: true, version: self.contents.journal.last.0 })
     }
 
+    /// A splice of a key that shows no entry; `hidden` is in the way.
+    fn splice_nothing(
+        &mut self,
+        key: Key<'_>,
+        hidden: Option<Found>,
+        offset: usize,
+        bytes: &[u8],
+        now: Millis,
+    ) -> Result<Applied, Refusal> {
+        let mut expiry = ExpiryChange::Clear;
+        if self.has_ttl_policy {
+            expiry = self.ruled(key, expiry, false, now)?;
+        }
+        let ExpiryChange::Exactly(at) = expiry else {
+            return self.write_spliced(key, hidden, offset, bytes, false, now);
+        };
+        // The record of a splice has no expiry: two changes, and one step for a replay.
+        let is_ours = !self.contents.journal.is_grouping();
+        if is_ours {
+            let key_bytes = key.bytes.len();
+            let both = Log::record_bytes(key_bytes, bytes.len()) + Log::record_bytes(key_bytes, 0);
+            self.contents.journal.begin_group(both)?;
+        }
+        let written = self.write_spliced(key, hidden, offset, bytes, true, now);
+        let applied = written.and_then(|_| self.set_expiry(key, Some(at), now));
+        if is_ours {
+            self.contents.journal.commit();
+        }
+        applied.map(|applied| Applied { existed: false, ..applied })
+    }
+
+    /// Writes zeros and `bytes` behind them as a value that does not end; with room for an expiry, if it will.
+    fn write_spliced(
+        &mut self,
+        key: Key<'_>,
+        hidden: Option<Found>,
+        offset: usize,
+        bytes: &[u8],
+        will_end: bool,
+        now: Millis,
+    ) -> Result<Applied, Refusal> {
+        let shape = Shape::of(key.bytes.len(), offset + bytes.len(), will_end, false);
+        let (form, encoding, ending) = (Form::String, Encoding::Spliced, Ending::NEVER);
+        let whole = Whole { key, form, shape, encoding, ending, client_flags: 0, is_stale: false, was_read: false };
+        let cell = self.take_cell(shape.cell_bytes(), hidden, now)?;
+        let value = &mut self.contents.slab.slice_mut(cell, shape.cell_bytes())[shape.value_offset()..];
+        value[..offset].fill(0);
+        value[offset..].copy_from_slice(bytes);
+        let body = Body::Splice { db: key.db, key: key.bytes, base: 0, offset: offset as u64, bytes };
+        self.write_new(cell, hidden, &whole, &body, now);
+        Ok(Applied { existed: false, version: self.contents.journal.last.0 })
+    }
+
     pub(super) fn delete(&mut self, key: Key<'_>, now: Millis) -> Result<Applied, Refusal> {
         let found = self.contents.find_live(key, now);
         let existed = found.is_some_and(|found| self.contents.is_shown(found.cell, now));
@@ -374,12 +444,14 @@ impl Shard {
 
     pub(super) fn set_expiry(&mut self, key: Key<'_>, expiry: Option<Millis>, now: Millis) -> Result<Applied, Refusal> {
         let Some(found) = self.contents.find_shown(key, now) else { return Ok(Applied::default()) };
+        let change = self.ruled_anew(key, expiry.map_or(ExpiryChange::Clear, ExpiryChange::At), now)?;
         let record = self.contents.record(found.cell);
         let header = record.header;
-        let ending = match expiry {
-            None => Ending::NEVER,
+        let ending = Ending::NEVER.changed(change);
+        let ending = match ending.at {
+            NEVER => ending,
             // How long the value took to make is as true as before.
-            Some(at) => Ending { grace: Grace { grace_ms: 0, ..record.grace() }, ..Ending::at(at.0) },
+            _ => Ending { grace: Grace { grace_ms: 0, ..record.grace() }, ..ending },
         };
         let (base, logged) = (header.version(), ending.logged());
         let body = Body::SetExpiry { db: key.db, key: key.bytes, base, expiry: logged };
@@ -389,6 +461,7 @@ impl Shard {
 
     pub(super) fn invalidate(&mut self, key: Key<'_>, expiry: ExpiryChange, now: Millis) -> Result<Applied, Refusal> {
         let Some(found) = self.contents.find_shown(key, now) else { return Ok(Applied::default()) };
+        let expiry = self.ruled_anew(key, expiry, now)?;
         let record = self.contents.record(found.cell);
         let ending = Ending::of(&record).changed(expiry);
         let (base, expiry, grace) = (record.header.version(), ending.logged(), ending.grace);

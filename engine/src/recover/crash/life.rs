@@ -13,7 +13,8 @@ use crate::snapshot::{Progress, SnapshotOptions};
 use crate::store::{SegmentStore, SnapshotStore, SnapshotWriter};
 use crate::wal::{Log, LogOptions, Segment};
 use crate::{
-    Db, ExpiryChange, FlagsChange, Lsn, Millis, Op, Origin, Policy, Refusal, Shard, ShardOptions, Touch, Value,
+    Db, ExpiryChange, FlagsChange, Lsn, Millis, Op, Origin, Policy, Refusal, Shard, ShardOptions, Touch, TtlPolicy,
+    Value,
 };
 
 /// Most shards of a server.
@@ -115,7 +116,17 @@ impl Lives {
         let mut choices = Seeded::new(seed);
         let is_limited = choices.draw(8) == 0;
         let policy = [Policy::AllkeysS3fifo, Policy::AllkeysLru, Policy::VolatileTtl][choices.draw(3) as usize];
+        let ttl = match choices.draw(4) {
+            0 => TtlPolicy {
+                default_ms: choices.draw(2) * 3_000,
+                max_ms: choices.draw(2) * 1_500,
+                jitter_percent: 50,
+                is_required: choices.draw(2) == 0,
+            },
+            _ => TtlPolicy::default(),
+        };
         let options = ShardOptions {
+            ttl,
             memory_bytes_max: if is_limited { 1 << 20 } else { 0 },
             policy,
             database_count: 1 + choices.draw(3) as u8,
@@ -409,7 +420,7 @@ impl Lives {
             }
         };
         match shard.apply(op, Millis(*now)) {
-            Ok(_) | Err(Refusal::LogFull | Refusal::OutOfMemory { .. }) => {}
+            Ok(_) | Err(Refusal::LogFull | Refusal::OutOfMemory { .. } | Refusal::TtlRequired) => {}
             Err(refusal) => panic!("{refusal:?}"),
         }
         if !is_group {
