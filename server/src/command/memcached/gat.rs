@@ -9,6 +9,7 @@ use locksley_wire::resp::Reply;
 
 use super::exptime;
 use super::get::{Shows, check_length, in_key_order, write_block};
+use super::shown;
 use super::touch::touch;
 use crate::command::context::Context;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
@@ -67,7 +68,7 @@ fn touch_and_read(
         touch(context, bytes, expiry)?;
     }
     let key = context.key(bytes);
-    if let Some(entry) = context.shard().get(key, now, uses) {
+    if let Some(entry) = shown(context.shard().get(key, now, uses)) {
         write_block(&entry, bytes, shows, out)?;
     }
     if goes {

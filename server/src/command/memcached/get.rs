@@ -9,6 +9,7 @@ use locksley_wire::memcached::reply;
 use locksley_wire::resp::Reply;
 
 use super::parts::check_parts;
+use super::shown;
 use crate::command::batch::for_each_key;
 use crate::command::context::Context;
 use crate::command::failure::Failure;
@@ -86,7 +87,7 @@ fn get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     let key = context.key(args[1]);
     let (now, touch) = (context.now(), context.caller.touch);
     let out = reply.buffer();
-    if let Some(entry) = context.shard().get(key, now, touch) {
+    if let Some(entry) = shown(context.shard().get(key, now, touch)) {
         write_block(&entry, key.bytes, shows, out)?;
     }
     out.extend_from_slice(reply::END);
@@ -98,7 +99,7 @@ fn get_many(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     let (now, touch) = (context.now(), context.caller.touch);
     let out = reply.buffer();
     let start = out.len();
-    for_each_key(context, &args[1..], |shard, key| match shard.get(key, now, touch) {
+    for_each_key(context, &args[1..], |shard, key| match shown(shard.get(key, now, touch)) {
         Some(entry) => {
             write_block(&entry, key.bytes, shows, out)?;
             check_length(out.len() - start)

@@ -33,10 +33,18 @@ pub(crate) mod store;
 pub(in crate::command) mod testing;
 pub(crate) mod touch;
 
+use locksley_engine::{Entry, Kind};
+
 use crate::command::row::Command;
 
 /// The version that memcached's clients are told: that of the memcached whose protocol is spoken, then Locksley's.
 pub(crate) const VERSION: &str = concat!("1.6.18 Locksley-", env!("CARGO_PKG_VERSION"));
+
+/// What clients of memcached see of an entry: they have no locks.
+#[inline]
+fn shown(entry: Option<Entry<'_>>) -> Option<Entry<'_>> {
+    entry.filter(|entry| entry.kind == Kind::String)
+}
 
 /// Which command; in the order of [`COMMANDS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +165,58 @@ impl StoreOptions {
             flags: u32::from_le_bytes(*flags),
             exptime: i64::from_le_bytes(*exptime),
             cas: u64::from_le_bytes(cas.try_into().expect("a version is packed")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::check;
+
+    #[test]
+    fn a_lock_is_no_value() {
+        const OTHER: &str = "SERVER_ERROR Operation against a key holding the wrong kind of value";
+        let refused = [
+            "add k 0 0 1|v",
+            "replace k 0 0 1|v",
+            "append k 0 0 1|v",
+            "prepend k 0 0 1|v",
+            "cas k 0 0 1 1|v",
+            "incr k 1",
+            "decr k 1",
+            "ma k",
+            "ma k N0 J5",
+            "ms k 1 ME|v",
+            "ms k 1 MA|v",
+        ];
+        let missed = [
+            ("get k", "END"),
+            ("gets k", "END"),
+            ("get k other", "END"),
+            ("gat 100 k", "END"),
+            ("gat -1 k", "END"),
+            ("gats 0 k other", "END"),
+            ("touch k 100", "NOT_FOUND"),
+            ("touch k -1", "NOT_FOUND"),
+            ("mg k v", "EN"),
+            ("mg k v T100", "EN"),
+            ("mg k v T-1", "EN"),
+            ("mg k v N30", "EN"),
+            ("mg k v A", "EN"),
+            ("md k I T100", "NF"),
+            ("me k", "EN"),
+        ];
+        let refused = refused.map(|line| (line, OTHER));
+        for (line, reply) in refused.iter().chain(&missed) {
+            check(&[
+                ("RESP LOCK k 1000", ":1700000000000000"),
+                (line, reply),
+                ("RESP LOCKINFO k", "*6 $5 token :1700000000000000 $6 ttl_ms :1000 $7 waiters :0"),
+            ]);
+        }
+        for (line, reply) in [("set k 0 0 1|v", "STORED"), ("ms k 1|v", "HD"), ("delete k", "DELETED"), ("md k", "HD")]
+        {
+            check(&[("RESP LOCK k 1000", ":1700000000000000"), (line, reply), ("RESP UNLOCK other 1", ":0")]);
         }
     }
 }

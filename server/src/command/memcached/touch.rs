@@ -1,9 +1,10 @@
 //! `touch`: gives an entry another expiry.
 
-use locksley_engine::{ExpiryChange, Op};
+use locksley_engine::{ExpiryChange, Op, Touch};
 use locksley_wire::resp::Reply;
 
 use super::exptime;
+use super::shown;
 use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::row::{Args, Command, Flags, Group, Keys, Outcome, Run};
@@ -49,15 +50,13 @@ pub(crate) fn touch(context: &mut Context<'_>, key: &[u8], expiry: ExpiryChange)
         ExpiryChange::At(at) => Some(at),
         change => panic!("a touch sets the expiry or clears it: {change:?}"),
     };
-    let applied = context.shard().apply(Op::SetExpiry { key, expiry }, now)?;
-    let counters = &mut context.thread.counters.cache;
-    if applied.existed {
-        counters.touch_hits += 1;
-        Ok(Touched::Touched { version: applied.version })
-    } else {
-        counters.touch_misses += 1;
-        Ok(Touched::NotFound)
+    if shown(context.shard().get(key, now, Touch::Leave)).is_none() {
+        context.thread.counters.cache.touch_misses += 1;
+        return Ok(Touched::NotFound);
     }
+    let applied = context.shard().apply(Op::SetExpiry { key, expiry }, now)?;
+    context.thread.counters.cache.touch_hits += 1;
+    Ok(Touched::Touched { version: applied.version })
 }
 
 fn run(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {

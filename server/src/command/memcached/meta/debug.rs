@@ -7,6 +7,7 @@ use locksley_wire::memcached::meta::Flags;
 use locksley_wire::resp::Reply;
 
 use crate::command::context::Context;
+use crate::command::memcached::shown;
 use crate::command::row::{self, Args, Command, Group, Keys, Outcome, Run};
 
 pub(in crate::command::memcached) static META_DEBUG: Command = Command {
@@ -28,7 +29,7 @@ fn run(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     let key = context.key(args[1]);
     let now = context.now();
     let out = reply.buffer();
-    let Some(entry) = context.shard().peek(key, now) else {
+    let Some(entry) = shown(context.shard().peek(key, now)) else {
         out.extend_from_slice(b"EN\r\n");
         return Ok(());
     };

@@ -11,6 +11,7 @@ use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::memcached::delete::{Deleted, delete};
 use crate::command::memcached::exptime;
+use crate::command::memcached::shown;
 use crate::command::row::{self, Args, Command, Group, Keys, Outcome, Run};
 
 pub(in crate::command::memcached) static META_DELETE: Command = Command {
@@ -52,7 +53,7 @@ fn run(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
 fn invalidate(context: &mut Context<'_>, key_bytes: &[u8], tokens: &Tokens) -> Result<Deleted, Failure> {
     let key = context.key(key_bytes);
     let now = context.now();
-    let Some(entry) = context.shard().get(key, now, Touch::Leave) else { return Ok(Deleted::NotFound) };
+    let Some(entry) = shown(context.shard().get(key, now, Touch::Leave)) else { return Ok(Deleted::NotFound) };
     if tokens.compare.is_some_and(|wanted| wanted != entry.version) {
         return Ok(Deleted::Exists);
     }

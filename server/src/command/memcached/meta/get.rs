@@ -25,6 +25,7 @@ use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::lease;
 use crate::command::memcached::exptime;
+use crate::command::memcached::shown;
 use crate::command::memcached::store::put_stale;
 use crate::command::memcached::touch::touch;
 use crate::command::row::{self, Args, Command, Group, Keys, Outcome, Run};
@@ -81,7 +82,7 @@ fn get(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     }
     context.thread.settle_touched();
     let Thread { shard, leases, .. } = &mut *context.thread;
-    if let Some(entry) = shard.get(key, now, touches) {
+    if let Some(entry) = shown(shard.get(key, now, touches)) {
         let marks = Marks::of(&entry, &tokens, leases.live(key.db, key.bytes, now), now);
         write(&entry, marks, flags, now, reply.buffer())?;
         if marks.wins {
@@ -121,7 +122,6 @@ fn miss(
             push_line(b"EN A", key_bytes, flags, out);
             return Ok(());
         }
-        Look::Live(_) => unreachable!("a live entry was found before"),
         Look::Missing => {
             // What somebody won by `mg` was an entry, which is gone.
             let held = lease.filter(|lease| matches!(lease.term, Term::Held { .. }));
@@ -133,7 +133,7 @@ fn miss(
                 return write(&entry, marks, flags, now, out);
             }
         }
-        Look::Absent { .. } => {}
+        Look::Absent { .. } | Look::Live(_) => {}
     }
     if !tokens.is_quiet {
         push_line(b"EN", key_bytes, flags, out);
