@@ -31,7 +31,7 @@ const TOKEN: Keyword = ("TOKEN", TOKENS);
 fn setabsent(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let [ex, px, token] = keywords(&args[2..], &[EX, PX, TOKEN])?;
     let now = context.now();
-    let default_ms = 45 * 1000;
+    let default_ms = 1000 * u64::from(context.thread.config.absent_ttl);
     let expiry = instant([ex, px, None, None], now)?.unwrap_or(Millis(now.0 + default_ms));
     let key = context.key(args[1]);
     if let Some(token) = token
@@ -48,7 +48,8 @@ fn setabsent(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::check;
+    use super::super::testing::{check, token};
+    use crate::command::testing::Rig;
 
     #[test]
     fn readers_of_values_see_nothing() {
@@ -77,6 +78,17 @@ mod tests {
                 ("GETL k 100", "*3 $3 win :T1 $-1"),
             ]);
         }
+    }
+
+    #[test]
+    fn the_setting_says_how_long_a_note_lasts_otherwise() {
+        let mut rig = Rig::new(1);
+        rig.configure(|config| config.absent_ttl = 2);
+        rig.reply("SETABSENT k");
+        rig.reply("@after 1999");
+        assert_eq!(rig.reply("GETL k 100"), "*3 $6 absent $-1 $-1");
+        rig.reply("@after 1");
+        assert!(token(&rig.reply("GETL k 100")).is_some());
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn setl(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
     let token = token(args[2])?;
     let [ex, px, exat, pxat, stale_ms] = keywords(&args[4..], &[EX, PX, EXAT, PXAT, STALE])?;
     let now = context.now();
-    let until = instant([ex, px, exat, pxat], now)?;
+    let until = instant([ex, px, exat, pxat], now)?.or(default_end(context));
     if until.is_none() && stale_ms.is_some() {
         return Err(STALE_WITHOUT_TTL);
     }
@@ -58,6 +58,12 @@ fn setl(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
     Ok(())
 }
 
+/// When a value ends that is stored without a time to live, where the settings give it one.
+fn default_end(context: &Context<'_>) -> Option<Millis> {
+    let ttl_ms = 1000 * u64::from(context.thread.config.default_ttl);
+    (ttl_ms > 0).then(|| Millis(context.now().0 + ttl_ms))
+}
+
 /// How long the holder of a lease took.
 fn cost_ms(lease: Lease, now: Millis) -> u32 {
     u32::try_from(now.0.saturating_sub(lease.began.0)).unwrap_or(u32::MAX)
@@ -65,7 +71,8 @@ fn cost_ms(lease: Lease, now: Millis) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::check;
+    use super::super::testing::{check, token};
+    use crate::command::testing::Rig;
 
     #[test]
     fn only_the_live_token_stores() {
@@ -101,6 +108,17 @@ mod tests {
         ] {
             check(&[("GETL k 100", "*3 $3 win :T1 $-1"), (&format!("SETL k T1 v {option}"), "+OK"), ("PTTL k", left)]);
         }
+    }
+
+    #[test]
+    fn the_setting_gives_a_time_to_live_and_so_a_grace() {
+        let mut rig = Rig::new(1);
+        rig.configure(|config| config.default_ttl = 2);
+        let first = token(&rig.reply("GETL k 100")).expect("nobody has the lease");
+        assert_eq!(rig.reply(&format!("SETL k {first} v STALE 1000")), "+OK");
+        assert_eq!(rig.reply("PTTL k"), ":2000");
+        rig.reply("@after 2500");
+        assert!(rig.reply("GETL k 100 STALE 500").ends_with("$1 v"));
     }
 
     #[test]
