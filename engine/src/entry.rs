@@ -282,6 +282,7 @@ impl Header {
         debug_assert!(shape.key_bytes < 1 << KEY_BITS && shape.value_bytes < 1 << VALUE_BITS, "lengths are bounded");
         debug_assert!(u32::from(table) < 1 << TABLE_BITS && version <= VERSION_MAX, "ids are bounded");
         debug_assert!(shape.has_grace || form != Form::Absent, "what has no value has the field");
+        debug_assert!(!shape.has_grace || form != Form::Lock, "a lock has no grace");
         let kind = match form {
             Form::Lock => KIND_LOCK,
             Form::String | Form::Absent => KIND_STRING << u32::from(shape.has_grace),

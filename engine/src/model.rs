@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits::{KEY_BYTES_MAX, PREFIX_COUNT_MAX, VALUE_BYTES_MAX};
 use crate::{
-    Applied, Db, Encoding, Entry, ExpiryChange, FlagsChange, Millis, Op, Policy, Refusal, Shard, ShardOptions, Touch,
-    Value,
+    Applied, Db, Encoding, Entry, ExpiryChange, FlagsChange, Form, Grace, Kind, Look, Millis, Op, Policy, Refusal,
+    Shard, ShardOptions, ShardStats, Touch, Value,
 };
 
 /// How far one write may go beyond the limit: by what tables, wheel and queues grow by at once.
@@ -85,9 +85,12 @@ enum Kept {
 
 #[derive(Clone, Debug)]
 struct Expected {
+    form: Form,
     value: Kept,
     spliced: bool,
+    /// When it goes.
     expiry: Option<u64>,
+    grace: Grace,
     client_flags: u32,
     is_stale: bool,
     was_read: bool,
@@ -98,9 +101,11 @@ impl Expected {
     /// What a splice of a missing key builds on.
     fn nothing() -> Expected {
         Expected {
+            form: Form::String,
             value: Kept::Bytes(Vec::new()),
             spliced: true,
             expiry: None,
+            grace: Grace::NONE,
             client_flags: 0,
             is_stale: false,
             was_read: false,
@@ -130,6 +135,8 @@ pub struct Model {
     is_limited: bool,
     missing_count: u64,
     version: u64,
+    /// The highest fencing token of a lock.
+    fence: u64,
     sweep: Option<Sweep>,
     /// The snapshot under way.
     taken: Option<snapshots::Taken>,
@@ -180,6 +187,7 @@ impl Model {
             is_limited,
             missing_count: 0,
             version: 0,
+            fence: 0,
             sweep: None,
             taken: None,
         }
@@ -191,7 +199,7 @@ impl Model {
     /// When shard and model disagree.
     pub fn step(&mut self, choices: &mut impl Choices) {
         let db = Db(choices.draw(self.databases.len() as u64) as u8);
-        match choices.draw(116) {
+        match choices.draw(128) {
             0..=29 => self.put(db, choices),
             30..=39 => self.splice(db, choices),
             40..=49 => self.delete(db, choices),
@@ -211,6 +219,9 @@ impl Model {
             99 => self.reserve(choices),
             100..=107 => self.snapshot(choices),
             114..=115 => self.delete_prefix(db, choices),
+            116..=119 => self.put_absent(db, choices),
+            120..=123 => self.lock(db, choices),
+            124..=127 => self.look(db, choices),
             _ => self.invalidate(db, choices),
         }
     }
@@ -230,7 +241,7 @@ impl Model {
                 let expected = &self.databases[number];
                 from = self.shard.scan(db, prefix, 512, now, |entry| {
                     let kept = expected.get(entry.key).expect("only what was written is shown");
-                    compare(entry, kept, self.now);
+                    compare_shown(entry, kept, self.now);
                     assert!(shown.insert(entry.key.to_vec()), "an unchanged table shows each entry once");
                 });
                 assert!(from.is_none_or(|next| next > prefix), "a scan goes forward");
@@ -238,7 +249,7 @@ impl Model {
             assert!(self.shard.len(db) >= shown.len() as u64);
             let live: Vec<Vec<u8>> = self.databases[number]
                 .iter()
-                .filter(|(key, kept)| is_live(kept, self.now) && !shown.contains(*key))
+                .filter(|(key, kept)| is_shown(kept, self.now) && !shown.contains(*key))
                 .map(|(key, _)| key.clone())
                 .collect();
             for key in &live {
@@ -277,7 +288,8 @@ impl Model {
         let (used, limit) = (self.shard.memory().used, self.shard.options().memory_bytes_max);
         let allowed = used_before.max(limit) + GROWTH_BYTES_MAX;
         assert!(limit == 0 || used <= allowed, "{used} bytes are used, {used_before} before, of {limit}");
-        let expiry = changed_expiry(expiry, before.as_ref().and_then(|before| before.expiry));
+        let kept = before.as_ref().and_then(fresh_until);
+        let (expiry, grace) = changed_ending(expiry, (kept, Grace::NONE));
         let client_flags = match client_flags {
             FlagsChange::Keep => before.as_ref().map_or(0, |before| before.client_flags),
             FlagsChange::Set(flags) => flags,
@@ -288,8 +300,9 @@ impl Model {
         } else {
             let value = canonical(value);
             let version = applied.version;
-            let (is_stale, was_read) = (false, false);
-            self.keep(db, name, Expected { value, spliced: false, expiry, client_flags, is_stale, was_read, version });
+            let nothing = Expected::nothing();
+            let expected = Expected { value, spliced: false, expiry, grace, client_flags, version, ..nothing };
+            self.keep(db, name, expected);
         }
         self.verify(db, name);
     }
@@ -321,8 +334,97 @@ impl Model {
         value.resize(value.len().max(offset + count), 0);
         value[offset..][..count].copy_from_slice(&bytes);
         let (value, version) = (Kept::Bytes(value), applied.version);
-        self.keep(db, &name, Expected { value, spliced: true, was_read: false, version, ..base });
+        let form = Form::String;
+        self.keep(db, &name, Expected { form, value, spliced: true, was_read: false, version, ..base });
         self.verify(db, &name);
+    }
+
+    fn put_absent(&mut self, db: Db, choices: &mut impl Choices) {
+        let name = self.draw_key(choices);
+        let expiry = self.draw_expiry(choices);
+        let before = self.reconcile(db, &name);
+        let key = self.shard.key(db, &name);
+        let result = self.shard.apply(Op::PutAbsent { key, expiry }, Millis(self.now));
+        let Some(applied) = self.accept_refusal(result, &name, 0) else { return };
+        assert_eq!(applied.existed, before.is_some(), "a note says whether the key was there");
+        let expected = Expected { form: Form::Absent, spliced: false, ..Expected::nothing() };
+        self.keep_until(db, &name, expiry, applied, expected);
+    }
+
+    fn lock(&mut self, db: Db, choices: &mut impl Choices) {
+        let name = self.draw_key(choices);
+        let expiry = self.draw_expiry(choices);
+        let before = self.reconcile(db, &name);
+        let token = self.shard.next_fence(Millis(self.now));
+        assert!(token > self.fence && token >= self.now * 1_000, "tokens grow");
+        let key = self.shard.key(db, &name);
+        let result = self.shard.apply(Op::Lock { key, token, expiry }, Millis(self.now));
+        let Some(applied) = self.accept_refusal(result, &name, 8) else { return };
+        assert_eq!(applied.existed, before.is_some(), "a lock says whether the key was there");
+        self.fence = token;
+        let value = Kept::Integer(token as i64);
+        let expected = Expected { form: Form::Lock, value, spliced: false, ..Expected::nothing() };
+        self.keep_until(db, &name, expiry, applied, expected);
+    }
+
+    /// Keeps what was written until `expiry`, unless that is over.
+    fn keep_until(&mut self, db: Db, name: &[u8], expiry: Millis, applied: Applied, expected: Expected) {
+        if expiry.0 <= self.now {
+            assert_eq!(applied.version, 0, "what is over at once has no version");
+            self.forget(db, name);
+        } else {
+            self.keep(db, name, Expected { expiry: Some(expiry.0), version: applied.version, ..expected });
+        }
+        self.verify(db, name);
+    }
+
+    /// Looks at a key as those do who see more than values.
+    fn look(&mut self, db: Db, choices: &mut impl Choices) {
+        let name = self.draw_key(choices);
+        let touch = [Touch::Count, Touch::CountOnly, Touch::Leave][choices.draw(3) as usize];
+        self.reconcile(db, &name);
+        let before = self.shard.stats();
+        let expected = self.databases[usize::from(db.0)].get(&name).cloned();
+        let key = self.shard.key(db, &name);
+        let (is_hit, is_negative) = match self.shard.look(key, Millis(self.now), touch) {
+            Look::Missing => {
+                if expected.is_some_and(|expected| is_there(&expected, self.now)) {
+                    self.accept_missing(db, &name);
+                }
+                (false, false)
+            }
+            Look::Absent { expiry } => {
+                let expected = expected.expect("only what was written is there");
+                assert!(expected.form == Form::Absent && is_there(&expected, self.now));
+                assert_eq!(Some(expiry.0), expected.expiry);
+                (false, true)
+            }
+            Look::Over(entry) => {
+                let expected = expected.expect("only what was written is there");
+                assert!(is_there(&expected, self.now) && !is_shown(&expected, self.now), "it is over, and not gone");
+                compare(&entry, &expected);
+                (false, false)
+            }
+            Look::Live(entry) => {
+                compare_shown(&entry, &expected.expect("only what was written is there"), self.now);
+                if touch == Touch::Count
+                    && let Some(kept) = self.databases[usize::from(db.0)].get_mut(&name)
+                {
+                    kept.was_read = true;
+                }
+                (true, false)
+            }
+        };
+        self.check_counted(touch, before, is_hit, is_negative);
+    }
+
+    /// Asserts that a read counted as it should.
+    fn check_counted(&self, touch: Touch, before: ShardStats, is_hit: bool, is_negative: bool) {
+        let after = self.shard.stats();
+        let counted = u64::from(touch != Touch::Leave);
+        assert_eq!(after.hits - before.hits, counted * u64::from(is_hit));
+        assert_eq!(after.misses - before.misses, counted * u64::from(!is_hit));
+        assert_eq!(after.negative_hits - before.negative_hits, counted * u64::from(is_negative));
     }
 
     fn delete(&mut self, db: Db, choices: &mut impl Choices) {
@@ -380,7 +482,9 @@ impl Model {
             self.forget(db, &name);
         } else {
             let expiry = expiry.map(|at| at.0);
-            self.keep(db, &name, Expected { expiry, version: applied.version, ..before });
+            let cost_ms = expiry.map_or(0, |_| before.grace.cost_ms);
+            let grace = Grace { grace_ms: 0, cost_ms };
+            self.keep(db, &name, Expected { expiry, grace, version: applied.version, ..before });
         }
         self.verify(db, &name);
     }
@@ -399,12 +503,13 @@ impl Model {
             return;
         };
         assert!(applied.existed);
-        let expiry = changed_expiry(change, before.expiry);
+        let (expiry, grace) = changed_ending(change, (before.expiry, before.grace));
+        let grace = if before.form == Form::Lock { Grace::NONE } else { grace };
         if expiry.is_some_and(|at| at <= self.now) {
             assert_eq!(applied.version, 0);
             self.forget(db, &name);
         } else {
-            self.keep(db, &name, Expected { expiry, is_stale: true, version: applied.version, ..before });
+            self.keep(db, &name, Expected { expiry, grace, is_stale: true, version: applied.version, ..before });
         }
         self.verify(db, &name);
     }
@@ -419,7 +524,7 @@ impl Model {
         self.shard.prefetch_entry(key);
         let entry = self.shard.get(key, Millis(self.now), touch);
         match (&entry, &expected) {
-            (Some(entry), Some(expected)) => compare(entry, expected, self.now),
+            (Some(entry), Some(expected)) => compare_shown(entry, expected, self.now),
             (None, None) => {}
             _ => panic!("get and peek disagree on {name:?}"),
         }
@@ -429,10 +534,12 @@ impl Model {
         {
             kept.was_read = true;
         }
-        let after = self.shard.stats();
-        let counted = u64::from(touch != Touch::Leave);
-        assert_eq!(after.hits - before.hits, counted * u64::from(is_hit));
-        assert_eq!(after.misses - before.misses, counted * u64::from(!is_hit));
+        // A note that there is nothing may have been evicted unnoticed.
+        let negative_hits = self.shard.stats().negative_hits - before.negative_hits;
+        let is_note = self.databases[usize::from(db.0)].get(&name).is_some_and(|kept| kept.form == Form::Absent);
+        assert!(negative_hits == 0 || is_note && !is_hit, "only a note is a negative hit");
+        let is_negative = negative_hits > 0 || touch == Touch::Leave;
+        self.check_counted(touch, before, is_hit, is_negative);
     }
 
     /// Many entries at once, so that tables grow and pages fill.
@@ -477,14 +584,14 @@ impl Model {
         let now = Millis(self.now);
         let Some(sweep) = &mut self.sweep else {
             self.check();
-            let live = self.databases[usize::from(db.0)].iter().filter(|(_, kept)| is_live(kept, self.now));
+            let live = self.databases[usize::from(db.0)].iter().filter(|(_, kept)| is_shown(kept, self.now));
             let must = live.map(|(key, _)| key.clone()).collect();
             self.sweep = Some(Sweep { db, from: 0, must, shown: BTreeSet::new() });
             return;
         };
         let count = [1, 10, 100, 1000][choices.draw(4) as usize];
         let expected = &self.databases[usize::from(sweep.db.0)];
-        sweep.must.retain(|name| expected.get(name).is_some_and(|kept| is_live(kept, self.now)));
+        sweep.must.retain(|name| expected.get(name).is_some_and(|kept| is_shown(kept, self.now)));
         let shown = &mut sweep.shown;
         let next = self.shard.scan(sweep.db, sweep.from, count, now, |entry| {
             shown.insert(entry.key.to_vec());
@@ -504,9 +611,9 @@ impl Model {
     fn pick(&mut self, db: Db, choices: &mut impl Choices) {
         self.check();
         let expected = &self.databases[usize::from(db.0)];
-        let has_live = expected.values().any(|kept| is_live(kept, self.now));
+        let has_live = expected.values().any(|kept| is_shown(kept, self.now));
         match self.shard.random(db, choices.draw(u64::MAX), Millis(self.now)) {
-            Some(entry) => compare(&entry, &expected[entry.key], self.now),
+            Some(entry) => compare_shown(&entry, &expected[entry.key], self.now),
             None => assert!(!has_live, "there was one to pick"),
         }
     }
@@ -554,17 +661,17 @@ impl Model {
         assert!(result.is_ok() || self.is_limited, "without a limit there is room");
     }
 
-    /// What the shard has of a key, made sure to be what the model allows, and the model brought in line.
+    /// What the shard shows of a key, made sure to be what the model allows, and the model brought in line.
     fn reconcile(&mut self, db: Db, name: &[u8]) -> Option<Expected> {
         let key = self.shard.key(db, name);
         let expected = self.databases[usize::from(db.0)].get(name).cloned();
         if let Some(entry) = self.shard.peek(key, Millis(self.now)) {
             let expected = expected.expect("only what was written is there");
-            compare(&entry, &expected, self.now);
+            compare_shown(&entry, &expected, self.now);
             return Some(expected);
         }
         // What is over by now may come back with the clock, as long as the shard has not met it.
-        if expected.is_some_and(|expected| is_live(&expected, self.now)) {
+        if expected.is_some_and(|expected| is_shown(&expected, self.now)) {
             self.accept_missing(db, name);
         }
         None
@@ -574,6 +681,7 @@ impl Model {
     fn accept_missing(&mut self, db: Db, name: &[u8]) {
         let kept = &self.databases[usize::from(db.0)][name];
         let was_over = kept.expiry.is_some_and(|at| at <= self.latest);
+        assert!(was_over || kept.form != Form::Lock, "{name:?} of {db:?} is a lock, and gone");
         assert!(was_over || self.is_limited, "{name:?} of {db:?} is gone: {:?}", (kept.expiry, self.now));
         if !was_over {
             self.missing_count += 1;
@@ -649,9 +757,15 @@ impl Model {
     }
 
     fn draw_expiry_change(&self, choices: &mut impl Choices) -> ExpiryChange {
-        match choices.draw(4) {
+        match choices.draw(6) {
             0 => ExpiryChange::Keep,
             1 => ExpiryChange::At(self.draw_expiry(choices)),
+            2 => ExpiryChange::Exactly(self.draw_expiry(choices)),
+            3 => ExpiryChange::Graced {
+                until: self.draw_expiry(choices),
+                grace_ms: [0, 20, 3_000, 1 << 25][choices.draw(4) as usize],
+                cost_ms: choices.draw(3) as u32,
+            },
             _ => ExpiryChange::Clear,
         }
     }
@@ -681,8 +795,19 @@ fn draw_policy(choices: &mut impl Choices) -> Policy {
     Policy::from_name(names[choices.draw(names.len() as u64) as usize]).expect("a policy is known by its name")
 }
 
-fn is_live(kept: &Expected, now: u64) -> bool {
+/// Whether it is there at all.
+fn is_there(kept: &Expected, now: u64) -> bool {
     kept.expiry.is_none_or(|at| at > now)
+}
+
+/// Whether readers of values see it.
+fn is_shown(kept: &Expected, now: u64) -> bool {
+    kept.form != Form::Absent && fresh_until(kept).is_none_or(|at| at > now)
+}
+
+/// When the value is over, if it ends.
+fn fresh_until(kept: &Expected) -> Option<u64> {
+    kept.expiry.map(|at| at - u64::from(kept.grace.grace_ms))
 }
 
 fn value_bytes(value: &Kept) -> usize {
@@ -692,13 +817,15 @@ fn value_bytes(value: &Kept) -> usize {
     }
 }
 
-/// The expiry that comes of `before` by `change`.
-fn changed_expiry(change: ExpiryChange, before: Option<u64>) -> Option<u64> {
+/// Expiry and grace that come of `before` by `change`.
+fn changed_ending(change: ExpiryChange, before: (Option<u64>, Grace)) -> (Option<u64>, Grace) {
     match change {
         ExpiryChange::Keep => before,
-        ExpiryChange::Clear => None,
-        ExpiryChange::At(at) | ExpiryChange::Exactly(at) => Some(at.0),
-        ExpiryChange::Graced { .. } => todo!(),
+        ExpiryChange::Clear => (None, Grace::NONE),
+        ExpiryChange::At(at) | ExpiryChange::Exactly(at) => (Some(at.0), Grace::NONE),
+        ExpiryChange::Graced { until, grace_ms, cost_ms } => {
+            (Some(until.0 + u64::from(grace_ms)), Grace { grace_ms, cost_ms })
+        }
     }
 }
 
@@ -719,9 +846,14 @@ fn text(value: &Kept) -> Vec<u8> {
     }
 }
 
+/// Asserts that an entry is what was written, and is to be shown.
+fn compare_shown(entry: &Entry<'_>, expected: &Expected, now: u64) {
+    assert!(is_shown(expected, now), "an entry whose time is over is absent");
+    compare(entry, expected);
+}
+
 /// Asserts that an entry is what was written.
-fn compare(entry: &Entry<'_>, expected: &Expected, now: u64) {
-    assert!(is_live(expected, now), "an entry whose time is over is absent");
+fn compare(entry: &Entry<'_>, expected: &Expected) {
     let value = match entry.value {
         Value::Bytes(bytes) => Kept::Bytes(bytes.to_vec()),
         Value::Integer(integer) => Kept::Integer(integer),
@@ -733,7 +865,9 @@ fn compare(entry: &Entry<'_>, expected: &Expected, now: u64) {
         (Kept::Bytes(_), true) => Encoding::Spliced,
     };
     assert_eq!(entry.encoding, encoding);
-    assert_eq!(entry.expiry.map(|at| at.0), expected.expiry.map(|at| at.min(u64::MAX - 1)), "{:?}", entry.key);
+    assert_eq!(entry.expiry.map(|at| at.0), fresh_until(expected), "{:?}", entry.key);
+    assert_eq!(entry.cost_ms, expected.grace.cost_ms, "{:?}", entry.key);
+    assert_eq!(entry.kind, if expected.form == Form::Lock { Kind::Lock } else { Kind::String });
     assert_eq!(entry.client_flags, expected.client_flags);
     assert_eq!((entry.is_stale, entry.was_read), (expected.is_stale, expected.was_read), "{:?}", entry.key);
     assert_eq!(entry.version, expected.version);

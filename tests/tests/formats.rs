@@ -2,8 +2,8 @@
 //!
 //! Each directory in `tests/formats` was written by the first server that had its version: by three shards up to a snapshot and a kill,
 //! then by two shards up to another kill, with the zeros at the ends of its files cut off. Version 2 has values that were declared out of date,
-//! too. When a new version comes, a directory of it joins; none is ever changed or removed.
-//! `LOCKSLEY_WRITE_FORMAT=v3 cargo test -p locksley-tests --test formats` writes one.
+//! too; version 3 has values with a grace, notes that there is nothing, locks and a prefix that was deleted. When a new version comes, a directory of it joins; none is ever changed or removed.
+//! `LOCKSLEY_WRITE_FORMAT=v4 cargo test -p locksley-tests --test formats` writes one.
 
 use std::env;
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ use locksley_tests::directory::{Directory, copy, files_below};
 use locksley_tests::server::{Launch, Server};
 
 /// The version that is written today.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What three shards did before the snapshot.
 const BEFORE_SNAPSHOT: &[&str] = &[
@@ -89,6 +89,66 @@ const STALE_EXPECTED: &[(&str, &str)] = &[
     ("mg stale:fresh s t", "HD s5 t-1"),
 ];
 
+/// What caches need: in version 3. Where `TOKEN` stands, the token goes that the command before it gave.
+const CACHE_BEFORE_SNAPSHOT: &[&str] = &[
+    "GETL cache:graced 1000",
+    // Time passes, so that the value cost some.
+    "GETL cache:graced 1000 BLOCK 20",
+    "SETL cache:graced TOKEN value PXAT 99999999999999 STALE 1000000",
+    "GETL cache:replaced 1000",
+    "SETL cache:replaced TOKEN value PXAT 99999999999999 STALE 1000000",
+    "GETL cache:spliced 1000",
+    "SETL cache:spliced TOKEN value PXAT 99999999999999 STALE 1000000",
+    "SETABSENT cache:absent EX 90000000000",
+    "SETABSENT cache:filled EX 90000000000",
+    "LOCK cache:lock 1000000",
+    "PEXPIREAT cache:lock 99999999999999",
+    "LOCK cache:unlocked 1000000",
+    "MSET cache:prefix:1 x cache:prefix:2 x cache:prefix:3 x",
+];
+
+const CACHE_AFTER_SNAPSHOT: &[&str] = &[
+    "UNLOCK cache:unlocked TOKEN",
+    "SET cache:replaced replaced KEEPTTL",
+    "APPEND cache:spliced +",
+    "SET cache:filled filled",
+    "GETL cache:late 1000",
+    "SETL cache:late TOKEN value PXAT 99999999999999 STALE 1000000",
+    "SETABSENT cache:late-absent EX 90000000000",
+    "LOCK cache:late-lock 1000000",
+    "PEXPIREAT cache:late-lock 99999999999999",
+    "SET cache:prefix:4 x",
+    "DELPREFIX cache:prefix:",
+    "SET cache:prefix:new new",
+];
+
+const CACHE_NEXT_GENERATION: &[&str] = &["SETABSENT cache:last-absent EX 90000000000", "APPEND cache:late +"];
+
+/// Command and reply, of what must be there in the end.
+const CACHE_EXPECTED: &[(&str, &str)] = &[
+    ("SELECT 0", "+OK"),
+    ("MGET cache:graced cache:replaced cache:spliced", "[\"value\", \"replaced\", \"value+\"]"),
+    ("MGET cache:late cache:filled cache:unlocked", "[\"value+\", \"filled\", nil]"),
+    ("PEXPIRETIME cache:graced", ":99999999999999"),
+    ("PEXPIRETIME cache:replaced", ":99999999999999"),
+    ("PEXPIRETIME cache:spliced", ":99999999999999"),
+    ("PEXPIRETIME cache:late", ":99999999999999"),
+    ("EXISTS cache:absent cache:late-absent cache:last-absent", ":0"),
+    ("GETL cache:absent 1000", "[\"absent\", nil, nil]"),
+    ("GETL cache:late-absent 1000", "[\"absent\", nil, nil]"),
+    ("GETL cache:last-absent 1000", "[\"absent\", nil, nil]"),
+    ("TYPE cache:lock", "+lock"),
+    ("PEXPIRETIME cache:lock", ":99999999999999"),
+    ("LOCK cache:lock 1000", "nil"),
+    ("UNLOCK cache:late-lock 1", ":0"),
+    ("TYPE cache:late-lock", "+lock"),
+    ("MGET cache:prefix:1 cache:prefix:2 cache:prefix:3 cache:prefix:4", "[nil, nil, nil, nil]"),
+    ("GET cache:prefix:new", "\"new\""),
+];
+
+/// Keys of these, notes and locks included.
+const CACHE_KEY_COUNT: usize = 11;
+
 /// Command and reply, of what must be there in the end.
 const EXPECTED: &[(&str, &str)] = &[
     ("SELECT 0", "+OK"),
@@ -132,6 +192,18 @@ fn run(client: &mut Client, lines: &[&str]) {
     }
 }
 
+/// As [`run`], with the tokens that commands give.
+fn run_with_tokens(client: &mut Client, token: &mut String, lines: &[&str]) {
+    for line in lines {
+        let reply = client.command(&line.replace("TOKEN", token)).to_string();
+        assert!(!reply.starts_with('-') && reply != "nil", "{line}: {reply}");
+        let given = reply.strip_prefix("[\"win\", :").and_then(|rest| rest.split(',').next());
+        if let Some(given) = given.or_else(|| reply.strip_prefix(':').filter(|_| line.starts_with("LOCK"))) {
+            given.clone_into(token);
+        }
+    }
+}
+
 fn run_memcached(server: &Server, lines: &[&str]) {
     let mut client = server.connect_memcached();
     for line in lines {
@@ -159,15 +231,19 @@ fn write(directory: &Path) {
         client.command(&format!("SET stale:{key} value"));
     }
     run_memcached(&server, STALE_BEFORE_SNAPSHOT);
+    let mut token = String::new();
+    run_with_tokens(&mut client, &mut token, CACHE_BEFORE_SNAPSHOT);
     assert_eq!(client.command("SAVE").to_string(), "+OK");
     run(&mut client, AFTER_SNAPSHOT);
     run(&mut client, &["SET stale:renewed renewed", "APPEND stale:spliced +"]);
     run_memcached(&server, STALE_AFTER_SNAPSHOT);
+    run_with_tokens(&mut client, &mut token, CACHE_AFTER_SNAPSHOT);
     fill(&mut client);
     server.stop("KILL");
     let server = start(directory, 2);
     run(&mut server.connect(), NEXT_GENERATION);
     run_memcached(&server, STALE_NEXT_GENERATION);
+    run_with_tokens(&mut server.connect(), &mut token, CACHE_NEXT_GENERATION);
     server.stop("KILL");
 }
 
@@ -182,9 +258,9 @@ fn check(directory: &Path, version: u32) {
             for (line, expected) in EXPECTED {
                 assert_eq!(client.command(line).to_string(), *expected, "{context}: {line}");
             }
-            let stale_count = check_stale(&server, version, &context);
+            let newer_count = check_stale(&server, version, &context) + check_cache(&mut client, version, &context);
             client.command("SELECT 0");
-            assert_eq!(client.command("DBSIZE").to_string(), format!(":{}", 113 + stale_count), "{context}");
+            assert_eq!(client.command("DBSIZE").to_string(), format!(":{}", 113 + newer_count), "{context}");
             assert_eq!(client.info_number("wal_last_load_cut_bytes"), 0, "{context}");
             server.stop(if shards == 2 { "KILL" } else { "TERM" });
         }
@@ -201,6 +277,17 @@ fn check_stale(server: &Server, version: u32, context: &str) -> usize {
         assert_eq!(client.command(line), *expected, "{context}: {line}");
     }
     STALE_KEYS.len()
+}
+
+/// Reads what version 3 has beyond version 2; returns how many keys these are.
+fn check_cache(client: &mut Client, version: u32, context: &str) -> usize {
+    if version < 3 {
+        return 0;
+    }
+    for (line, expected) in CACHE_EXPECTED {
+        assert_eq!(client.command(line).to_string(), *expected, "{context}: {line}");
+    }
+    CACHE_KEY_COUNT
 }
 
 fn is_redis() -> bool {

@@ -6,17 +6,19 @@
 use std::collections::BTreeMap;
 
 use super::{Choices, Kept, Model};
-use crate::snapshot::{Block, FILE_VERSION, FileHeader, Footer, Progress, SnapshotOptions, SnapshotReader, seal};
-use crate::{Db, Encoding, Entry, Lsn, Millis, Origin, Shard, ShardOptions, Value};
+use crate::snapshot::{Block, FILE_VERSION, FileHeader, Footer, Item, Progress, SnapshotOptions, SnapshotReader, seal};
+use crate::{Db, Encoding, Form, Grace, Lsn, Millis, Origin, Shard, ShardOptions, Value};
 
 const ORIGIN: Origin = Origin { generation: 1, shard: 0, shard_count: 1 };
 
 /// An entry as it was at the instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Then {
+    form: Form,
     value: Kept,
     encoding: Encoding,
     expiry: Option<Millis>,
+    grace: Grace,
     client_flags: u32,
     is_stale: bool,
     version: u64,
@@ -116,15 +118,7 @@ impl Taken {
         while let Some(item) = reader.next().expect("the file is whole") {
             let then = missing.remove(&(item.db, item.key.to_vec()));
             let then = then.unwrap_or_else(|| panic!("{:?} of {:?} is there once", item.key, item.db));
-            let found = Then {
-                value: kept(item.value),
-                encoding: item.encoding,
-                expiry: item.expiry,
-                client_flags: item.client_flags,
-                is_stale: item.is_stale,
-                version: item.version,
-            };
-            assert!(found == then, "{:?} of {:?} is as it was", item.key, item.db);
+            assert!(self::then(&item) == then, "{:?} of {:?} is as it was", item.key, item.db);
             shard.restore(&item).expect("an entry fits an empty shard");
         }
         assert!(missing.is_empty(), "{} entries of the instant are missing", missing.len());
@@ -132,7 +126,7 @@ impl Taken {
         shard.check();
         let restored = entries(&shard, usize::from(shard.options().database_count));
         assert!(restored == self.expected, "a restored shard is as it was");
-        assert!(shard.last_lsn() <= self.header.lsn);
+        assert!(shard.last_lsn() <= self.header.lsn && shard.fence() <= self.header.fence);
     }
 }
 
@@ -143,17 +137,17 @@ fn entries(shard: &Shard, database_count: usize) -> Databases {
         let db = Db(number as u8);
         let mut from = Some(0);
         while let Some(prefix) = from {
-            from = shard.scan(db, prefix, 1024, Millis(0), |entry| {
-                entries.insert((db, entry.key.to_vec()), then(entry));
+            from = shard.scan_items(db, prefix, 1024, |item| {
+                entries.insert((db, item.key.to_vec()), then(item));
             });
         }
     }
     entries
 }
 
-fn then(entry: &Entry<'_>) -> Then {
-    let Entry { value, encoding, expiry, client_flags, is_stale, version, .. } = *entry;
-    Then { value: kept(value), encoding, expiry, client_flags, is_stale, version }
+fn then(item: &Item<'_>) -> Then {
+    let Item { form, value, encoding, expiry, grace, client_flags, is_stale, version, .. } = *item;
+    Then { form, value: kept(value), encoding, expiry, grace, client_flags, is_stale, version }
 }
 
 fn kept(value: Value<'_>) -> Kept {

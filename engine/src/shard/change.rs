@@ -463,7 +463,11 @@ impl Shard {
         let Some(found) = self.contents.find_shown(key, now) else { return Ok(Applied::default()) };
         let expiry = self.ruled_anew(key, expiry, now)?;
         let record = self.contents.record(found.cell);
-        let ending = Ending::of(&record).changed(expiry);
+        let mut ending = Ending::of(&record).changed(expiry);
+        if record.header.form() == Form::Lock {
+            // There is nothing of a lock to be shown when it is over.
+            ending.grace = Grace::NONE;
+        }
         let (base, expiry, grace) = (record.header.version(), ending.logged(), ending.grace);
         let body = Body::Invalidate { db: key.db, key: key.bytes, base, expiry, grace };
         self.change_attributes(key, found, &Attributes { ending, is_stale: true }, &body, now)
