@@ -38,7 +38,7 @@ mod snapshot;
 use rapidhash::v3::RapidSecrets;
 
 use crate::cell::Cell;
-use crate::entry::{self, Entry, Form, HEADER_BYTES, Look, Record, Uses};
+use crate::entry::{self, Entry, Form, HEADER_BYTES, Kind, Look, Record, Uses};
 use crate::evict::{EvictOptions, Evictor};
 use crate::expiry::Wheel;
 use crate::key::{Db, Key};
@@ -252,7 +252,8 @@ impl Shard {
     }
 
     /// Watches `key` until it is touched: by any change of its value that somebody asks for, its removal or the flush of
-    /// its database included, whether it exists or not. Changes of its expiry, expiry itself and eviction are none.
+    /// its database included, whether it exists or not. Expiry and eviction are none, nor is another time to live, unless
+    /// the entry is a lock or goes by it.
     pub fn watch(&mut self, key: Key<'_>) {
         self.watch.insert(key);
     }
@@ -308,12 +309,25 @@ impl Shard {
             Op::Flush { db } => self.flush(db),
             Op::Swap { first, second } => self.swap(first, second),
         };
-        if applied.is_err() {
-            self.contents.journal.release();
-        } else if !self.watch.is_idle() {
-            self.watch.note(&{ op });
+        match applied {
+            Err(_) => self.contents.journal.release(),
+            Ok(Applied { existed, .. }) if !self.watch.is_idle() => self.tell_watchers(&{ op }, existed, now),
+            Ok(_) => {}
         }
         applied
+    }
+
+    /// Notes which watched keys a change concerns that was carried out. Another time to live does if it takes the entry
+    /// away, or if that is a lock, for which the end is what counts.
+    #[cold]
+    fn tell_watchers(&mut self, op: &Op<'_>, existed: bool, now: Millis) {
+        self.watch.note(op);
+        if let Op::SetExpiry { key, .. } = *op
+            && existed
+            && self.peek(key, now).is_none_or(|entry| entry.kind == Kind::Lock)
+        {
+            self.watch.touch(key);
+        }
     }
 
     /// Entries of `db`, those included whose time is over but which nobody has met yet.

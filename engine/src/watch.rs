@@ -81,7 +81,8 @@ impl Watch {
         }
     }
 
-    fn touch(&mut self, key: Key<'_>) {
+    /// Touches one key.
+    pub(crate) fn touch(&mut self, key: Key<'_>) {
         if let Some(bytes) = self.watched[place(key.db)].take(key.bytes) {
             self.count -= 1;
             self.touched.push(Touched { db: key.db, key: bytes });
@@ -155,7 +156,18 @@ mod tests {
         check("delete of nothing", false, |key| Op::Delete { key }, true);
         check("invalidate", true, |key| Op::Invalidate { key, expiry: ExpiryChange::Keep }, true);
         check("set expiry", true, |key| Op::SetExpiry { key, expiry: Some(Millis(NOW.0 + 1)) }, false);
-        check("an expiry that is over", true, |key| Op::SetExpiry { key, expiry: Some(NOW) }, false);
+        check("an expiry that is over", true, |key| Op::SetExpiry { key, expiry: Some(NOW) }, true);
+        check("set expiry of nothing", false, |key| Op::SetExpiry { key, expiry: Some(NOW) }, false);
+    }
+
+    #[test]
+    fn another_end_of_a_lock_touches_it() {
+        let mut shard = shard();
+        let key = shard.key(Db(0), b"lock");
+        shard.apply(Op::Lock { key, token: 7, expiry: Millis(NOW.0 + 1_000) }, NOW).expect("there is room");
+        watched(&mut shard, &[(0, "lock")]);
+        shard.apply(Op::SetExpiry { key, expiry: Some(Millis(NOW.0 + 1)) }, NOW).expect("it is allowed");
+        assert_eq!(touched(&mut shard), [(0, "lock".to_owned())]);
     }
 
     #[test]
