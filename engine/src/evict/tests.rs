@@ -9,6 +9,8 @@ struct Cache {
     cells: Vec<Cell>,
     expiring: Vec<Cell>,
     evicted: Vec<u64>,
+    /// How many of those that expire soonest are shown as such.
+    soonest_count: usize,
 }
 
 const POLICIES: [Policy; 10] = [
@@ -27,7 +29,7 @@ const POLICIES: [Policy; 10] = [
 impl Cache {
     fn new() -> Cache {
         let slab = Slab::new(SlabOptions::default()).unwrap();
-        Cache { slab, cells: Vec::new(), expiring: Vec::new(), evicted: Vec::new() }
+        Cache { slab, cells: Vec::new(), expiring: Vec::new(), evicted: Vec::new(), soonest_count: 5 }
     }
 
     fn word(&self, cell: Cell, word: usize) -> u64 {
@@ -97,7 +99,7 @@ impl Store for Cache {
     fn sample_soonest(&self, random: u64) -> Option<Cell> {
         let mut soonest = self.expiring.clone();
         soonest.sort_unstable_by_key(|cell| self.word(*cell, 1));
-        choose(&soonest[..soonest.len().min(5)], random)
+        choose(&soonest[..soonest.len().min(self.soonest_count)], random)
     }
 
     fn evict(&mut self, cell: Cell) -> bool {
@@ -191,6 +193,19 @@ fn ttl_evicts_what_expires_first() {
         evictor.evict(&mut cache, Millis(0));
     }
     assert!(cache.evicted.iter().all(|key| (key * 7919) % 200 < 110));
+}
+
+#[test]
+fn ttl_evicts_another_where_all_that_expires_first_stays() {
+    let (mut cache, mut evictor) = (Cache::new(), Evictor::new(options(Policy::VolatileTtl)));
+    cache.soonest_count = 0;
+    for key in 0..200 {
+        cache.insert(&mut evictor, key, 1000 + key, Millis(0));
+    }
+    for _ in 0..100 {
+        evictor.evict(&mut cache, Millis(0));
+    }
+    assert_eq!(cache.evicted.len(), 100);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! TTL: of a sample of those that expire soonest, the one that expires first.
 
-use super::Store;
+use super::{Pool, Store};
 use crate::cell::Cell;
 
 pub(super) fn victim(store: &impl Store, sample_count: u32, mut random: impl FnMut() -> u64) -> Option<Cell> {
@@ -14,5 +14,6 @@ pub(super) fn victim(store: &impl Store, sample_count: u32, mut random: impl FnM
             first = Some((expiry, cell));
         }
     }
-    first.map(|(_, cell)| cell)
+    // Everything that ends soonest may have to stay, and a few draws of the rest may meet nothing but stale references.
+    first.map(|(_, cell)| cell).or_else(|| Pool::Expiring.draw(store, &mut random))
 }
