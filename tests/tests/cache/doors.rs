@@ -96,7 +96,7 @@ fn memcached_and_getl_share_the_lease_of_a_key() {
             until("it is over", || client.call(&["GET", &key]).to_string() == "nil");
             let token = client.command(&format!("GETL {key} {LONG} STALE {LONG}")).elements()[1].integer();
             let (line, value) = memcached.meta(&format!("mg {key} v"));
-            assert_eq!((line.as_str(), value.as_deref()), ("VA 3 X Z", Some(&b"old"[..])), "{key}");
+            assert_eq!((line.as_str(), value.as_deref()), ("VA 3 Z X", Some(&b"old"[..])), "{key}");
             assert_eq!(client.command(&format!("SETL {key} {token} new")).to_string(), "+OK");
             let (line, _) = memcached.meta(&format!("mg {key} v"));
             assert_eq!(line, "VA 3");
@@ -125,10 +125,10 @@ fn a_value_that_memcached_invalidated_is_shown_as_stale() {
             assert_eq!(memcached.store(&format!("ms {key} 3"), b"old"), "HD");
             assert_eq!(memcached.command(&format!("md {key} I T1000")), "HD");
             let reply = client.command(&format!("GETL {key} {LONG} STALE {LONG}"));
-            assert_eq!(reply.elements()[0].text().as_deref(), Some("win"), "{reply}");
+            assert_eq!(reply.elements()[0].text().as_deref(), Some("refresh"), "{reply}");
             assert_eq!(reply.elements()[2].text().as_deref(), Some("old"), "{reply}");
             let (line, _) = memcached.meta(&format!("mg {key} v"));
-            assert_eq!(line, "VA 3 X Z", "{key}");
+            assert_eq!(line, "VA 3 Z X", "{key}");
         }
     });
 }

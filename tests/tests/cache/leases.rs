@@ -167,7 +167,6 @@ fn what_a_waiter_is_told_depends_on_what_was_done() {
             ("SETABSENT {k} EX 100", "[\"absent\", nil, nil]"),
             ("APPEND {k} grown", "\"grown\""),
             ("MSET {k} set a{k} b", "\"set\""),
-            ("LOCK {k} 60000", "-WRONGTYPE Operation against a key holding the wrong kind of value"),
             ("DEL {k}", "win"),
             ("DELPREFIX {k}", "win"),
             ("FLUSHDB", "win"),
@@ -183,7 +182,7 @@ fn what_a_waiter_is_told_depends_on_what_was_done() {
             until_waiting(server, 1);
             let done = server.connect().command(line).to_string();
             assert!(!done.starts_with('-'), "{line}: {done}");
-            let told = waiter.read().expect("something has changed");
+            let told = waiter.read().unwrap_or_else(|error| panic!("{line}: {error}"));
             if reply == "win" {
                 assert_ne!(token_of(&told), token, "{line}");
             } else {

@@ -61,9 +61,9 @@ fn waiters_have_the_lock_in_the_order_they_came() {
 #[test]
 fn a_lock_outlives_the_connection_of_its_holder() {
     with_servers(|server| {
-        for (number, mut holder) in ways_to(server, "name").into_iter().enumerate() {
-            let token = lock(&mut holder, "name");
-            drop(holder);
+        let count = ways_to(server, "name").len();
+        for number in 0..count {
+            let token = lock(&mut ways_to(server, "name")[number], "name");
             server.wait_for_clients_to_go();
             let mut other = server.connect();
             assert_eq!(other.call(&["LOCK", "name", LONG]), Reply::Nil, "{number}");

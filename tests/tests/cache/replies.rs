@@ -16,11 +16,11 @@ fn files() -> Vec<CaseFile> {
     files
 }
 
-fn play_all(launch: &Launch) {
+fn play(files: &[CaseFile], launch: &Launch) {
     if is_redis() {
         return;
     }
-    let failures: Vec<Failure> = files().iter().flat_map(|file| play_file(file, launch)).collect();
+    let failures: Vec<Failure> = files.iter().flat_map(|file| play_file(file, launch)).collect();
     let mut text = String::new();
     for failure in &failures {
         write!(text, "\n{failure}\n").expect("a string takes any text");
@@ -30,12 +30,17 @@ fn play_all(launch: &Launch) {
 
 #[test]
 fn replies_are_the_same_when_they_are_held_until_durable() {
-    play_all(&Launch::subject().shards(1).durable("always"));
-    play_all(&Launch::subject().shards(2).durable("always"));
+    play(&files(), &Launch::subject().shards(1).durable("always"));
+    play(&files(), &Launch::subject().shards(2).durable("always"));
 }
 
 #[test]
 fn replies_are_the_same_at_the_port_of_a_shard() {
-    play_all(&Launch::subject().shards(1).at_shard_port());
-    play_all(&Launch::subject().shards(1).at_shard_port().durable("always"));
+    let mut files = files();
+    for file in &mut files {
+        // There is one database there, as in every node of a Redis Cluster.
+        file.cases.retain(|case| case.steps.iter().all(|step| step.name().0 != "SELECT"));
+    }
+    play(&files, &Launch::subject().shards(1).at_shard_port());
+    play(&files, &Launch::subject().shards(1).at_shard_port().durable("always"));
 }
