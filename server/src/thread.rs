@@ -345,16 +345,18 @@ impl Thread {
         }
     }
 
-    /// Carries out changes for which room was set aside, whatever the memory limit has become since.
+    /// Carries out changes that were checked and for which room was set aside, whatever the memory limit and the policy of
+    /// times to live have become since.
     ///
     /// # Errors
     /// When the shard refuses nevertheless.
     pub(crate) fn apply_decided(&mut self, effects: &[Effect<'_>]) -> Result<(), Refusal> {
         let options = self.shard.options().clone();
-        if options.memory_bytes_max == 0 {
+        if options.memory_bytes_max == 0 && !options.ttl.refuses_endless() {
             return apply_all(effects, &mut self.shard, self.now);
         }
-        self.shard.reconfigure(ShardOptions { memory_bytes_max: 0, ..options.clone() });
+        let ttl = TtlPolicy { is_required: false, ..options.ttl };
+        self.shard.reconfigure(ShardOptions { memory_bytes_max: 0, ttl, ..options.clone() });
         let applied = apply_all(effects, &mut self.shard, self.now);
         self.shard.reconfigure(options);
         applied

@@ -6,8 +6,11 @@
 use std::array;
 use std::borrow::Cow;
 
+use locksley_engine::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use locksley_engine::wal::Log;
-use locksley_engine::{Applied, Db, Encoding, ExpiryChange, FlagsChange, Key, Millis, Op, Refusal, Shard, Value};
+use locksley_engine::{
+    Applied, Db, Encoding, ExpiryChange, FlagsChange, Key, Millis, Op, Refusal, Shard, TtlPolicy, Value,
+};
 
 use super::batch::{GROUP_KEYS, prefetch};
 
@@ -27,7 +30,7 @@ pub(crate) enum Effect<'a> {
         value: Cow<'a, [u8]>,
         /// How OBJECT ENCODING is to show it: a spliced value keeps that mark when it is copied.
         encoding: Encoding,
-        /// Its new expiry, or none.
+        /// Its new expiry, that of the entry it is a copy of; or none, of which the policy of times to live may make one.
         expiry: Option<Millis>,
         /// Its new client flags.
         client_flags: u32,
@@ -98,7 +101,7 @@ impl Effect<'_> {
                 let put = Op::Put {
                     key,
                     value: Value::Bytes(if is_spliced { b"" } else { value }),
-                    expiry: expiry.map_or(ExpiryChange::Clear, ExpiryChange::At),
+                    expiry: expiry.map_or(ExpiryChange::Clear, ExpiryChange::Exactly),
                     client_flags: FlagsChange::Set(*client_flags),
                 };
                 let mut applied = shard.apply(put, now)?;
@@ -118,6 +121,26 @@ impl Effect<'_> {
             Effect::Delete { .. } => shard.apply(Op::Delete { key }, now),
         }
     }
+}
+
+/// Refuses changes that no shard would take, so that of what was decided nothing is refused.
+///
+/// # Errors
+/// The refusal of a shard with the policy `ttl`.
+pub(crate) fn check_effects(effects: &[Effect<'_>], ttl: &TtlPolicy) -> Result<(), Refusal> {
+    for effect in effects {
+        let Effect::Put { key, value, expiry, .. } = effect else { continue };
+        if key.len() > KEY_BYTES_MAX {
+            return Err(Refusal::KeyTooLong { bytes: key.len() });
+        }
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(Refusal::ValueTooLong { bytes: value.len() });
+        }
+        if expiry.is_none() && ttl.refuses_endless() {
+            return Err(Refusal::TtlRequired);
+        }
+    }
+    Ok(())
 }
 
 /// Bytes that `effects` may take as one step in the log of `shard`, if it keeps one.

@@ -8,7 +8,7 @@ use locksley_wire::resp::Reply;
 use super::batch::{GROUP_KEYS, prefetch};
 use super::context::{Caller, Context};
 use super::dialect::write_failure;
-use super::effect::{Effect, apply_all, log_bytes};
+use super::effect::{Effect, apply_all, check_effects, log_bytes};
 use super::failure::Failure;
 use super::park::{Attempt, Parking};
 use super::row::{
@@ -237,6 +237,7 @@ fn decide_here(context: &mut Context<'_>, entry: Entry, args: Args<'_>, reply: &
         }
         decide(&DecideInput { args, db, reads: &reads }, &mut effects, reply)?;
     }
+    check_effects(&effects, &shard.options().ttl)?;
     if effects.len() > 1 {
         shard.reserve(effects.iter().map(Effect::memory_bytes).sum(), now)?;
     }

@@ -6,7 +6,7 @@ use locksley_wire::resp::Reply;
 
 use super::desk::Desk;
 use super::inbox::Origin;
-use crate::command::effect::{Effect, log_bytes};
+use crate::command::effect::{Effect, check_effects, log_bytes};
 use crate::command::execute::conclude;
 use crate::command::failure::Failure;
 use crate::command::row::{DecideInput, PlanRead, Run};
@@ -170,7 +170,8 @@ impl Desk {
         let Run::Atomic { decide, .. } = &atomic.entry.row.run else { unreachable!("only these are under way") };
         let outcome = match atomic.refusal.take() {
             Some(failure) => Err(failure),
-            None => decide(&input, &mut effects, &mut reply).and_then(|()| check_lengths(&effects)),
+            None => decide(&input, &mut effects, &mut reply)
+                .and_then(|()| Ok(check_effects(&effects, &self.thread.shard.options().ttl)?)),
         };
         if outcome.is_err() {
             effects.clear();
@@ -283,19 +284,3 @@ const LOG_BYTES_GRANTED: u64 = 64 * 1024;
 
 /// Bytes that are set aside besides: removals by expiry and eviction do not ask, and go on until the changes are made.
 const LOG_BYTES_SPARE: u64 = 64 * 1024;
-
-/// Refuses changes that no shard would take.
-fn check_lengths(effects: &[Effect<'_>]) -> Result<(), Failure> {
-    use locksley_engine::Refusal;
-    use locksley_engine::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-    for effect in effects {
-        let Effect::Put { key, value, .. } = effect else { continue };
-        if key.len() > KEY_BYTES_MAX {
-            return Err(Refusal::KeyTooLong { bytes: key.len() }.into());
-        }
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(Refusal::ValueTooLong { bytes: value.len() }.into());
-        }
-    }
-    Ok(())
-}

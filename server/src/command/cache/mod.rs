@@ -17,6 +17,8 @@ mod setl;
 #[cfg(test)]
 pub(in crate::command) mod testing;
 mod throttle;
+#[cfg(test)]
+mod ttl;
 mod unlock;
 
 use super::row::Command;
