@@ -450,7 +450,7 @@ impl History {
             self.serve();
         }
         let thread = &mut self.world.thread;
-        assert!(self.world.parked.is_empty() && thread.waiters.len() == 0, "nobody waits who is gone");
+        assert!(self.world.parked.is_empty() && thread.waiters.all().is_empty(), "nobody waits who is gone");
         assert_eq!(thread.leases.live_count(Millis(0)), 0, "nobody has a lease who is gone");
         for (db, name) in KEYS {
             let key = thread.shard.key(Db(db), name.as_bytes());
