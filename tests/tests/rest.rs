@@ -318,6 +318,7 @@ fn methods_that_a_path_does_not_have_are_named() {
         for (target, methods) in [
             ("/cache/key", "GET, HEAD, PUT, DELETE"),
             ("/cache/batch", "GET, HEAD, PUT, DELETE, POST"),
+            ("/cache", "DELETE"),
             ("/healthz", "GET, HEAD"),
             ("/openapi.json", "GET, HEAD"),
         ] {

@@ -23,6 +23,8 @@ mod unlock;
 
 use super::row::Command;
 
+pub(crate) use delprefix::check_prefix;
+
 /// The group's rows.
 pub(super) static COMMANDS: &[&Command] = &[
     &dell::DELL,

@@ -10,12 +10,14 @@
 //! | `Put` | name, key, [`PutOptions`], value, then If-Match and If-None-Match if there is one of them, each empty if it is not |
 //! | `PutAbsent` | name, key, [`PutOptions`], then If-Match and If-None-Match, each empty if there is none |
 //! | `Delete` | name, key, then If-Match if there is one |
+//! | `DeletePrefix` | name, prefix |
 //! | `BatchGet` | name, keys, none twice |
 //! | `BatchPut` | name, then for each item key, [`ItemOptions`], value |
 
 mod batch_get;
 mod batch_put;
 mod delete;
+mod delete_prefix;
 mod get;
 mod json;
 mod part;
@@ -47,11 +49,20 @@ pub(crate) enum Verb {
     BatchPut,
     /// `PUT /cache/{key}?absent=true`.
     PutAbsent,
+    /// `DELETE /cache?prefix=`.
+    DeletePrefix,
 }
 
 /// The rows, in the order of [`Verb`].
-pub(crate) static COMMANDS: &[&Command] =
-    &[&get::GET, &put::PUT, &delete::DELETE, &batch_get::BATCH_GET, &batch_put::BATCH_PUT, &put_absent::PUT_ABSENT];
+pub(crate) static COMMANDS: &[&Command] = &[
+    &get::GET,
+    &put::PUT,
+    &delete::DELETE,
+    &batch_get::BATCH_GET,
+    &batch_put::BATCH_PUT,
+    &put_absent::PUT_ABSENT,
+    &delete_prefix::DELETE_PREFIX,
+];
 
 /// How a value is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

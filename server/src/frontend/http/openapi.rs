@@ -17,6 +17,7 @@ pub(super) fn document() -> &'static [u8] {
 mod tests {
     use std::collections::BTreeSet;
 
+    use locksley_engine::limits::{PREFIX_BYTES_MAX, PREFIX_COUNT_MAX};
     use locksley_wire::http::Method;
     use locksley_wire::limits::{HTTP_FIELD_COUNT_MAX, HTTP_HEAD_BYTES_MAX, HTTP_TARGET_BYTES_MAX};
     use serde_json::{Value, json};
@@ -71,12 +72,19 @@ mod tests {
         }
     }
 
+    fn says_of_prefixes(description: &Value) {
+        let text = description.as_str().expect("a description is text");
+        assert!(text.contains(&format!("At most {PREFIX_COUNT_MAX} prefixes")), "{text}");
+    }
+
     #[test]
     fn its_limits_are_ours() {
         let document = parsed();
         let config = Config::default();
         let schemas = &document["components"]["schemas"];
         assert_eq!(schemas["Key"]["maxLength"], json!(HTTP_KEY_BYTES_MAX));
+        assert_eq!(schemas["Prefix"]["maxLength"], json!(PREFIX_BYTES_MAX));
+        says_of_prefixes(&document["paths"]["/cache"]["delete"]["description"]);
         assert_eq!(schemas["Value"]["maxLength"], json!(config.http_max_value));
         let put = &document["paths"]["/cache/{key}"]["put"];
         let value = &put["requestBody"]["content"]["application/octet-stream"]["schema"];

@@ -7,9 +7,10 @@ use locksley_wire::http::target::decode;
 use locksley_wire::http::{self, Body, Method, Request};
 
 use super::batch_body::{self, Asked, Stored};
-use super::query::{Parameters, Query, bad_encoding, check_key};
+use super::query::{Parameters, Query, bad_encoding, check_key, sent_prefix};
 use super::routes::Route;
 use super::{Facts, Meant, Refused, accept, gate, openapi};
+use crate::command::cache::check_prefix;
 use crate::command::rest::reply::{begin, end_error, end_json};
 use crate::command::rest::{PutOptions, Verb, tags};
 use crate::frontend::batch::Batch;
@@ -45,6 +46,7 @@ impl<'b> Batch<'b> {
                     _ => self.get(request, key, facts),
                 }
             }
+            Route::Entries => self.delete_prefix(request, facts),
             route => {
                 Query::parse(request.target, Parameters::None, 1)?;
                 match route {
@@ -110,6 +112,14 @@ impl<'b> Batch<'b> {
             if_match => self.bump.alloc([b"delete", key, if_match]),
         };
         Ok(Meant::Run { verb: Verb::Delete, args, db })
+    }
+
+    #[cold]
+    fn delete_prefix(&self, request: &Request<'b>, facts: Facts<'_>) -> Result<Meant<'b>, Refused> {
+        let Query { db, .. } = Query::parse(request.target, Parameters::Prefix, facts.config().databases)?;
+        let prefix = self.decoded(sent_prefix(request.target))?;
+        check_prefix(prefix).map_err(|failure| Refused::new(400, failure.sentence().to_owned()))?;
+        Ok(Meant::Run { verb: Verb::DeletePrefix, args: self.bump.alloc([b"delete-prefix", prefix]), db })
     }
 
     /// Keys of a batch that are named twice are asked for once.

@@ -15,6 +15,8 @@ pub(super) enum Parameters {
     None,
     /// `db`.
     Database,
+    /// `db` and `prefix`; the prefix is fetched by itself.
+    Prefix,
     /// `db`, `flags`, `ttl_seconds` and `absent`.
     Entry,
 }
@@ -49,7 +51,8 @@ impl Query {
         for (count, (name, sent)) in target.parameters().enumerate() {
             let value = decode(sent, &mut scratch).map_err(|_| bad_encoding())?;
             match (name, wanted) {
-                (b"db", Parameters::Database | Parameters::Entry) => self.db = db(parse_u64(value), database_count)?,
+                (b"db", _) if wanted != Parameters::None => self.db = db(parse_u64(value), database_count)?,
+                (b"prefix", Parameters::Prefix) => {}
                 (b"flags", Parameters::Entry) => self.flags = flags(parse_u64(value))?,
                 (b"ttl_seconds", Parameters::Entry) => self.ttl_seconds = ttl_seconds(parse_u64(value))?,
                 (b"absent", Parameters::Entry) => self.is_absent = is_absent(value)?,
@@ -66,6 +69,11 @@ impl Query {
         }
         Ok(self)
     }
+}
+
+/// The prefix that a target names, as it was sent; empty where none is given.
+pub(super) fn sent_prefix(target: Target<'_>) -> &[u8] {
+    target.parameters().find(|(name, _)| *name == b"prefix").map_or(b"", |(_, sent)| sent)
 }
 
 /// A database's number.

@@ -12,6 +12,8 @@ use super::Refused;
 pub(super) enum Route<'a> {
     /// `/cache/{key}`, with the key as it was sent.
     Key(&'a [u8]),
+    /// `/cache`: entries that are told by something else than a key.
+    Entries,
     /// `POST /cache/batch`.
     Batch,
     /// `/healthz`.
@@ -44,13 +46,14 @@ const BATCH: Path = Path {
     methods: &[Method::Get, Method::Head, Method::Put, Method::Delete, Method::Post],
     allowed: "GET, HEAD, PUT, DELETE, POST",
 };
+const ENTRIES: Path = Path { template: "/cache", methods: &[Method::Delete], allowed: "DELETE" };
 const HEALTH: Path = Path { template: "/healthz", methods: &[Method::Get, Method::Head], allowed: "GET, HEAD" };
 const READINESS: Path = Path { template: "/readyz", ..HEALTH };
 const DOCUMENT: Path = Path { template: "/openapi.json", ..HEALTH };
 
 /// Every path.
 #[cfg(test)]
-pub(super) const PATHS: [Path; 5] = [KEY, BATCH, HEALTH, READINESS, DOCUMENT];
+pub(super) const PATHS: [Path; 6] = [KEY, ENTRIES, BATCH, HEALTH, READINESS, DOCUMENT];
 
 const NO_PATH: &str = "there is nothing at this path: see /openapi.json";
 const NO_METHOD: &str = "this path does not have that method";
@@ -67,6 +70,7 @@ impl<'a> Route<'a> {
             return Ok(if is_batch { Route::Batch } else { Route::Key(key) });
         }
         match path {
+            b"/cache" => Ok(Route::Entries),
             b"/healthz" => Ok(Route::Health),
             b"/readyz" => Ok(Route::Readiness),
             b"/openapi.json" => Ok(Route::Document),
@@ -79,6 +83,7 @@ impl<'a> Route<'a> {
         match self {
             Route::Key(b"batch") | Route::Batch => &BATCH,
             Route::Key(_) => &KEY,
+            Route::Entries => &ENTRIES,
             Route::Health => &HEALTH,
             Route::Readiness => &READINESS,
             Route::Document => &DOCUMENT,
@@ -87,7 +92,7 @@ impl<'a> Route<'a> {
 
     /// Whether it leads to entries, and so needs the password.
     pub(super) fn has_entries(self) -> bool {
-        matches!(self, Route::Key(_) | Route::Batch)
+        matches!(self, Route::Key(_) | Route::Entries | Route::Batch)
     }
 
     /// Whether `method` may be used there.

@@ -24,7 +24,7 @@ fn requests_are_refused_in_an_order() {
         ("PUT /cache/k?x=y ~Content-Type: |v", TYPE),
         ("PUT /cache/k?x=y |v", r#"400 {"error":"this operation has no parameter x"}"#),
         ("GET / ", PATH),
-        ("GET /cache", PATH),
+        ("GET /cached", PATH),
         ("GET //cache/k", PATH),
         ("PATCH /cache/k", METHOD),
         ("OPTIONS /cache/k", METHOD),
