@@ -13,7 +13,7 @@
 //! encoding  0 an i64 (8 value bytes); 1 bytes that are not the decimal form of one, written whole; 2 bytes that were
 //!           changed in place since; from format version 3 on also
 //!           3 no value: the note that there is nothing, which has an expiry, and neither client flags nor other flags
-//!           4 a lock, its value is its holder's token, an i64 not below 0; without STALE and GRACE
+//!           4 a lock, its value is its holder's token, an i64 not below 0; without GRACE
 //! ```
 //!
 //! All numbers are little-endian. An item begins at a multiple of 8 bytes from the block's payload and ends at one.

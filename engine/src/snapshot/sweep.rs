@@ -4,7 +4,7 @@ use crate::lsn::{Lsn, Origin};
 use crate::snapshot::{
     Block, FILE_VERSION, FileHeader, Footer, Item, Progress, SnapshotFault, SnapshotOptions, SnapshotReader, seal,
 };
-use crate::{Db, ExpiryChange, FlagsChange, Millis, Op, Shard, ShardOptions, Value};
+use crate::{Db, ExpiryChange, FlagsChange, Key, Millis, Op, Shard, ShardOptions, Value};
 
 const PAGE: usize = 4096;
 const SECTOR: usize = 512;
@@ -299,10 +299,70 @@ fn items_that_make_no_sense_are_faults_of_their_block() {
         ("version 0", &[(8, 0)]),
         ("a version after the instant", &[(9, 4)]),
         ("database 16", &[(16, 16)]),
-        ("an unknown flag", &[(17, 4)]),
-        ("an unknown encoding", &[(18, 3)]),
+        ("an unknown flag", &[(17, 8)]),
+        ("a grace of what does not end", &[(17, 4)]),
+        ("a note with a value", &[(18, 3)]),
+        ("an unknown encoding", &[(18, 5)]),
         ("a reserved byte", &[(19, 1)]),
     ] {
         assert_eq!(changed(changes), fault, "{what}");
+    }
+}
+
+/// The item of what `op` makes of a key.
+fn item(op: impl Fn(Key<'static>) -> Op<'static>) -> Vec<u8> {
+    let mut shard = Shard::new(ShardOptions::default()).unwrap();
+    let key = shard.key(Db(2), b"key");
+    shard.apply(op(key), NOW).unwrap();
+    shard.begin_snapshot(SnapshotOptions { waiting_bytes_max: 0 });
+    while shard.step_snapshot(1000) == Progress::Walking {}
+    let block = shard.take_block().expect("there is an entry");
+    block.as_bytes()[32..].to_vec()
+}
+
+/// The only item of a block of `payload` in a file of `version`, in words; `None` if it is none.
+fn only(payload: &[u8], version: u32) -> Option<String> {
+    let header = FileHeader { version, fence: 0, ..HEADER };
+    let mut file = header.to_bytes().as_slice().to_vec();
+    let mut block = Block::of_payload(0, 1, payload);
+    seal(&mut block, &header);
+    file.extend_from_slice(block.as_bytes());
+    file.extend_from_slice(Footer { block_count: 1, item_count: 1 }.to_bytes(&header).as_slice());
+    let (items, fault) = read(&file);
+    assert_eq!(items.len(), usize::from(fault.is_none()));
+    items.first().map(|item| format!("{:?} {:?} {:?} {}", item.form, item.value, item.expiry, item.grace.grace_ms))
+}
+
+#[test]
+fn items_that_are_no_plain_strings_follow_their_own_rules() {
+    let (until, end) = (Millis(NOW.0 + 10), Millis(NOW.0 + 30));
+    let graced = item(|key| {
+        let expiry = ExpiryChange::Graced { until, grace_ms: 20, cost_ms: 7 };
+        Op::Put { key, value: Value::Bytes(b"v"), expiry, client_flags: FlagsChange::Set(0) }
+    });
+    let absent = item(|key| Op::PutAbsent { key, expiry: end });
+    let lock = item(|key| Op::Lock { key, token: 5, expiry: end });
+    for (payload, expected) in [
+        (&graced, format!("String Bytes([118]) {:?} 20", Some(end))),
+        (&absent, format!("Absent Bytes([]) {:?} 0", Some(end))),
+        (&lock, format!("Lock Integer(5) {:?} 0", Some(end))),
+    ] {
+        assert_eq!(only(payload, FILE_VERSION), Some(expected.clone()));
+        assert_eq!((only(payload, 1), only(payload, 2)), (None, None), "{expected} came with version 3");
+    }
+    let changed = |payload: &[u8], changes: &[(usize, u8)]| {
+        let mut payload = payload.to_vec();
+        changes.iter().for_each(|(offset, byte)| payload[*offset] = *byte);
+        only(&payload, FILE_VERSION)
+    };
+    for (what, payload, changes) in [
+        ("a grace that does nothing", &graced, &[(32, 0), (36, 0)][..]),
+        ("a grace that began before the epoch", &graced, &[(29, 0), (28, 0), (27, 0), (35, 255)]),
+        ("a note that is stale", &absent, &[(17, 3)]),
+        ("a note with client flags", &absent, &[(20, 1)]),
+        ("a lock with a token below 0", &lock, &[(42, 0x80)]),
+        ("a lock with a grace", &lock, &[(17, 5), (32, 1)]),
+    ] {
+        assert_eq!(changed(payload, changes), None, "{what}");
     }
 }

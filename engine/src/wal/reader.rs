@@ -222,6 +222,7 @@ mod tests {
     use super::*;
     use crate::entry::{Grace, Value};
     use crate::key::Db;
+    use crate::time::Millis;
     use crate::wal::tests::{SEGMENT_BYTES, image, options, prepare};
     use crate::wal::{Body, Log};
 
@@ -324,18 +325,26 @@ mod tests {
 
     #[test]
     fn a_kind_that_came_later_is_no_record_of_an_older_version() {
-        for key_bytes in [3, 10_000] {
+        let (db, short, long) = (Db(0), [b'k'; 3], [b'k'; 10_000]);
+        let grace = Grace { grace_ms: 5, cost_ms: 0 };
+        let bodies = |key| {
+            let (expiry, value, base, client_flags) = (Some(Millis(9)), Value::Integer(1), 5, 0);
+            [
+                (2, Body::Invalidate { db, key, base, expiry, grace: Grace::NONE }),
+                (3, Body::Invalidate { db, key, base, expiry, grace }),
+                (3, Body::Put { db, key, value, expiry, client_flags, grace }),
+                (3, Body::PutAbsent { db, key, expiry: Millis(9) }),
+                (3, Body::Lock { db, key, token: 1, expiry: Millis(9) }),
+            ]
+        };
+        for (first_version, body) in bodies(&short).into_iter().chain(bodies(&long)) {
             let mut log = Log::new(options(5));
             prepare(&mut log, 2);
             log.append(Lsn(5), false, &Body::Commit);
-            let key = vec![b'k'; key_bytes];
-            log.append(
-                Lsn(6),
-                false,
-                &Body::Invalidate { db: Db(0), key: &key, base: 5, expiry: None, grace: Grace::NONE },
-            );
+            log.append(Lsn(6), false, &body);
             let segments = image(log);
-            for (version, expected) in [(1, Lsn(6)), (2, Lsn(7))] {
+            for version in 1..=3 {
+                let expected = if version < first_version { Lsn(6) } else { Lsn(7) };
                 let mut carried = Vec::new();
                 let mut next = Lsn(5);
                 for segment in &segments {
@@ -343,13 +352,13 @@ mod tests {
                     let mut reader = SegmentReader::new(segment, &header, next, carried);
                     numbers(&mut reader);
                     next = reader.expected();
-                    if version == 1 {
+                    if version < first_version {
                         assert_eq!(reader.stop(), Stop::Broken { offset: reader.offset() });
                         break;
                     }
                     carried = reader.into_carried();
                 }
-                assert_eq!(next, expected, "version {version}");
+                assert_eq!(next, expected, "version {version}, {body:?}");
             }
         }
     }

@@ -5,11 +5,11 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use locksley_engine::disk::SegmentMemory;
-use locksley_engine::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX, PREFIX_BYTES_MAX, VALUE_BYTES_MAX};
+use locksley_engine::limits::{DATABASE_COUNT_MAX, KEY_BYTES_MAX, PREFIX_BYTES_MAX, TOKEN_MAX, VALUE_BYTES_MAX};
 use locksley_engine::wal::{
     Body, Log, LogOptions, Record, Removal, SEGMENT_HEADER_BYTES, SEGMENT_VERSION, Segment, SegmentHeader, SegmentReader, Stop,
 };
-use locksley_engine::{Db, Lsn, Millis, Origin, Value};
+use locksley_engine::{Db, Grace, Lsn, Millis, Origin, Value};
 
 const SEGMENT_BYTES: usize = 16 * 1024;
 const SEGMENT_COUNT: usize = 4;
@@ -71,9 +71,11 @@ fn write(steps: &[Step]) -> (Vec<Vec<u8>>, Vec<String>) {
         let (db, key) = (Db(step.db % DATABASE_COUNT_MAX as u8), &key[..]);
         let expiry = step.has_expiry.then_some(Millis(step.number));
         let base = step.number % 1_000;
-        let body = match step.kind % 11 {
-            0 => Body::Put { db, key, value: Value::Bytes(&bytes), expiry, client_flags: step.number as u32 },
-            1 => Body::Put { db, key, value: Value::Integer(step.number as i64), expiry, client_flags: 0 },
+        let grace_ms = step.number.min(u64::from(step.value_bytes)) as u32;
+        let grace = if step.has_expiry { Grace { grace_ms, cost_ms: u32::from(step.db) } } else { Grace::NONE };
+        let body = match step.kind % 13 {
+            0 => Body::Put { db, key, value: Value::Bytes(&bytes), expiry, client_flags: step.number as u32, grace },
+            1 => Body::Put { db, key, value: Value::Integer(step.number as i64), expiry, client_flags: 0, grace },
             2 => Body::Splice { db, key, base, offset: step.number % 10_000, bytes: &bytes },
             3 => Body::Delete { db, key, removal: Removal::Expired },
             4 => Body::SetExpiry { db, key, base, expiry },
@@ -81,7 +83,9 @@ fn write(steps: &[Step]) -> (Vec<Vec<u8>>, Vec<String>) {
             6 => Body::Swap { first: db, second: Db(0) },
             7 => Body::Commit,
             9 if !key.is_empty() => Body::DeletePrefix { db, prefix: &key[..key.len().min(PREFIX_BYTES_MAX)] },
-            8 => Body::Invalidate { db, key, base, expiry },
+            8 => Body::Invalidate { db, key, base, expiry, grace },
+            10 => Body::PutAbsent { db, key, expiry: Millis(step.number) },
+            11 => Body::Lock { db, key, token: step.number >> 1, expiry: Millis(step.number) },
             _ => Body::Mark { durable: log.durable_lsn() },
         };
         if log.room_bytes() < Log::record_bytes(key.len(), bytes.len()) {
@@ -120,9 +124,14 @@ fn check(record: &Record<'_>) {
     let (db, key, value_end) = match record.body {
         Body::Put { db, key, value: Value::Bytes(bytes), .. } => (db, key, bytes.len() as u64),
         Body::Put { db, key, .. }
+        | Body::PutAbsent { db, key, .. }
         | Body::Delete { db, key, .. }
         | Body::SetExpiry { db, key, .. }
         | Body::Invalidate { db, key, .. } => (db, key, 0),
+        Body::Lock { db, key, token, .. } => {
+            assert!(token <= TOKEN_MAX);
+            (db, key, 0)
+        }
         Body::Splice { db, key, offset, bytes, .. } => (db, key, offset + bytes.len() as u64),
         Body::DeletePrefix { db, prefix } => {
             assert!((1..=PREFIX_BYTES_MAX).contains(&prefix.len()));

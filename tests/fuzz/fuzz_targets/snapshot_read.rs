@@ -22,7 +22,7 @@ struct Case<'a> {
 
 fn sound(case: &Case) -> Vec<u8> {
     let origin = Origin { generation: 1, shard: 0, shard_count: 2 };
-    let header = FileHeader { version: FILE_VERSION, origin, id: 9, lsn: Lsn(case.lsn) };
+    let header = FileHeader { version: FILE_VERSION, origin, id: 9, lsn: Lsn(case.lsn), fence: 0 };
     let mut file = header.to_bytes().as_slice().to_vec();
     let mut footer = Footer::default();
     for (item_count, payload) in &case.payloads {

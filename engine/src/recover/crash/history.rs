@@ -6,8 +6,8 @@ use rapidhash::v3::rapidhash_v3;
 
 use crate::key::Db;
 use crate::lsn::Lsn;
-use crate::time::Millis;
-use crate::{Entry, Shard, Value};
+use crate::snapshot::Item;
+use crate::{Shard, Value};
 
 /// Table slots looked at between two calls of a scan.
 const SCAN_SLOTS: usize = 4096;
@@ -193,21 +193,21 @@ fn show(name: &[u8]) -> String {
     format!("key {:?} of database {}", String::from_utf8_lossy(&name[1..]), name[0])
 }
 
-fn each(shard: &Shard, mut each: impl FnMut(Db, &Entry<'_>)) {
+fn each(shard: &Shard, mut each: impl FnMut(Db, &Item<'_>)) {
     for db in (0..shard.options().database_count).map(Db) {
         let mut next = Some(0);
         while let Some(from) = next {
-            next = shard.scan(db, from, SCAN_SLOTS, Millis(0), |entry| each(db, entry));
+            next = shard.scan_items(db, from, SCAN_SLOTS, |item| each(db, item));
         }
     }
 }
 
-fn seen(entry: &Entry<'_>) -> Seen {
-    let value = match entry.value {
+fn seen(item: &Item<'_>) -> Seen {
+    let value = match item.value {
         Value::Bytes(bytes) => rapidhash_v3(bytes),
         Value::Integer(integer) => rapidhash_v3(&integer.to_le_bytes()) ^ 1,
     };
-    let Entry { encoding, expiry, client_flags, is_stale, .. } = *entry;
-    let rest = format!("{encoding:?} {expiry:?} {client_flags} {is_stale} {value}");
-    Seen { version: entry.version, digest: rapidhash_v3(rest.as_bytes()) }
+    let Item { form, encoding, expiry, grace, client_flags, is_stale, .. } = *item;
+    let rest = format!("{form:?} {encoding:?} {expiry:?} {grace:?} {client_flags} {is_stale} {value}");
+    Seen { version: item.version, digest: rapidhash_v3(rest.as_bytes()) }
 }

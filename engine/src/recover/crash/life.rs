@@ -394,9 +394,10 @@ impl Lives {
         let key = shard.key(db, &name);
         let value = vec![choices.draw(256) as u8; choices.draw(*value_bytes_max + 1) as usize];
         let soon = Millis(*now + choices.draw(2000));
-        let expiries = [ExpiryChange::Keep, ExpiryChange::Clear, ExpiryChange::At(soon)];
+        let graced = ExpiryChange::Graced { until: soon, grace_ms: 900, cost_ms: choices.draw(2) as u32 };
+        let expiries = [ExpiryChange::Keep, ExpiryChange::Clear, ExpiryChange::At(soon), graced];
         let length = choices.draw(name.len() as u64) as usize + 1;
-        let op = match choices.draw(62) {
+        let op = match choices.draw(66) {
             0..=29 => Op::Put {
                 key,
                 value: if choices.draw(4) == 0 {
@@ -404,16 +405,18 @@ impl Lives {
                 } else {
                     Value::Bytes(&value)
                 },
-                expiry: expiries[choices.draw(3) as usize],
+                expiry: expiries[choices.draw(4) as usize],
                 client_flags: FlagsChange::Set(choices.draw(3) as u32),
             },
             30..=39 => Op::Splice { key, offset: choices.draw(50) as usize, bytes: &value[..value.len().min(99)] },
             40..=48 => Op::Delete { key },
             49..=52 => Op::SetExpiry { key, expiry: (choices.draw(2) == 0).then_some(soon) },
-            53..=55 => Op::Invalidate { key, expiry: expiries[choices.draw(3) as usize] },
+            53..=55 => Op::Invalidate { key, expiry: expiries[choices.draw(4) as usize] },
             56 => Op::Flush { db: (choices.draw(2) == 0).then_some(db) },
             57 => Op::Swap { first: db, second: Db(choices.draw(u64::from(options.database_count)) as u8) },
             58 | 59 => Op::DeletePrefix { db, prefix: &name[..length] },
+            60 | 61 => Op::PutAbsent { key, expiry: soon },
+            62 | 63 => Op::Lock { key, token: shard.next_fence(Millis(*now)), expiry: soon },
             _ => {
                 let _ = shard.get(key, Millis(*now), Touch::Count);
                 Op::Delete { key: shard.key(db, b"nobody's") }
