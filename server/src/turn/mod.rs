@@ -16,6 +16,8 @@ mod dispatch;
 mod durable;
 mod hand;
 mod inbox;
+#[cfg(test)]
+mod model;
 mod parking;
 mod prefetch;
 mod reactor;
