@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_kind_that_came_later_is_no_record_of_an_older_version() {
-        let (db, short, long) = (Db(0), [b'k'; 3], [b'k'; 10_000]);
+        let (db, short_key, long_key) = (Db(0), [b'k'; 3], [b'k'; 10_000]);
         let grace = Grace { grace_ms: 5, cost_ms: 0 };
         let bodies = |key| {
             let (expiry, value, base, client_flags) = (Some(Millis(9)), Value::Integer(1), 5, 0);
@@ -337,7 +337,7 @@ mod tests {
                 (3, Body::Lock { db, key, token: 1, expiry: Millis(9) }),
             ]
         };
-        for (first_version, body) in bodies(&short).into_iter().chain(bodies(&long)) {
+        for (first_version, body) in bodies(&short_key).into_iter().chain(bodies(&long_key)) {
             let mut log = Log::new(options(5));
             prepare(&mut log, 2);
             log.append(Lsn(5), false, &Body::Commit);

@@ -180,6 +180,7 @@ fn describe(record: &Record<'_>, bytes_max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use locksley_engine::wal::SEGMENT_HEADER_BYTES;
+    use locksley_engine::{Millis, Value};
 
     use super::super::testing::{everything, segment, shown};
     use super::*;
@@ -203,6 +204,31 @@ mod tests {
         let filter = Filter { count_max: 2, key: Some("user:?".to_owned()), ..everything() };
         let (text, _) = shown(show, &segment(), &filter);
         assert_eq!(text.lines().count(), 5, "{text}");
+    }
+
+    #[test]
+    fn graces_notes_and_locks_are_said() {
+        let (db, key, expiry) = (Db(3), &b"k"[..], Millis(1_700_000_000_500));
+        let (value, client_flags, base) = (Value::Integer(5), 0, 6);
+        let grace = Grace { grace_ms: 400, cost_ms: 20 };
+        let ends = "expires 2023-11-14 22:13:20.500 UTC";
+        let graced = "expires 2023-11-14 22:13:20.100 UTC, kept for 400 ms more, made in 20 ms";
+        for (body, expected) in [
+            (
+                Body::Put { db, key, value, expiry: Some(expiry), client_flags, grace },
+                format!("put    db 3 \"k\" = 5, {graced}"),
+            ),
+            (
+                Body::Invalidate { db, key, base, expiry: Some(expiry), grace },
+                format!("stale  db 3 \"k\", {graced}, of version 6"),
+            ),
+            (Body::PutAbsent { db, key, expiry }, format!("absent db 3 \"k\", {ends}")),
+            (Body::Lock { db, key, token: 9, expiry }, format!("lock   db 3 \"k\", token 9, {ends}")),
+            (Body::DeletePrefix { db, prefix: b"k:" }, "prefix db 3 \"k:\"...".to_owned()),
+        ] {
+            let record = Record { lsn: Lsn(8), is_grouped: false, body };
+            assert_eq!(describe(&record, 20).trim_start(), format!("8  {expected}"));
+        }
     }
 
     #[test]

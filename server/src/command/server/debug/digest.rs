@@ -1,15 +1,16 @@
-//! One number for all data: the same for the same keys, values, expiries, client flags and stale marks, whatever the
-//! order in which they were written, the number of shards or the seed of the hash.
+//! One number for all data: the same for the same keys, values, expiries, client flags, stale marks, graces, notes of
+//! absence and locks, whatever the order in which they were written, the number of shards or the seed of the hash.
 //!
 //! A database is the exclusive or of its entries' digests; databases that hold anything are mixed in the order of their
-//! numbers. Entries with none of the last three give the digest that Redis gives, so that data can be
+//! numbers. Strings with none of what follows the expiries give the digest that Redis gives, so that data can be
 //! compared with the Redis they came from; Redis leaves the time of an expiry out, which is in here.
 //!
 //! Source: DEBUG DIGEST of Redis 7.0.
 
 use std::fmt::{self, Display};
 
-use locksley_engine::{Db, Entry, Millis, Shard, Value};
+use locksley_engine::snapshot::Item;
+use locksley_engine::{Db, Entry, Form, Grace, Kind, Millis, Shard, Value};
 
 use super::sha1::{Sum, sha1};
 
@@ -39,23 +40,42 @@ impl Digest {
         }
     }
 
-    fn mix_value(&mut self, entry: &Entry<'_>) {
+    fn mix_value(&mut self, value: Value<'_>, expiry: Option<Millis>) {
         // The type: strings are Redis's type 0.
         self.mix(&0_u32.to_be_bytes());
-        match entry.value {
+        match value {
             Value::Bytes(bytes) => self.mix(bytes),
             Value::Integer(integer) => self.mix(integer.to_string().as_bytes()),
         }
-        if let Some(Millis(expiry)) = entry.expiry {
+        if let Some(Millis(expiry)) = expiry {
             self.mix(b"!!expire!!");
             self.mix(&expiry.to_be_bytes());
         }
-        if entry.client_flags != 0 {
+    }
+
+    fn mix_marks(&mut self, client_flags: u32, is_stale: bool, form: Form) {
+        if client_flags != 0 {
             self.mix(b"!!flags!!");
-            self.mix(&entry.client_flags.to_be_bytes());
+            self.mix(&client_flags.to_be_bytes());
         }
-        if entry.is_stale {
+        if is_stale {
             self.mix(b"!!stale!!");
+        }
+        match form {
+            Form::String => {}
+            Form::Absent => self.mix(b"!!absent!!"),
+            Form::Lock => self.mix(b"!!lock!!"),
+        }
+    }
+
+    fn mix_item(&mut self, item: &Item<'_>) {
+        self.mix(item.key);
+        self.mix_value(item.value, item.expiry);
+        self.mix_marks(item.client_flags, item.is_stale, item.form);
+        if item.grace != Grace::NONE {
+            self.mix(b"!!grace!!");
+            self.mix(&item.grace.grace_ms.to_be_bytes());
+            self.mix(&item.grace.cost_ms.to_be_bytes());
         }
     }
 }
@@ -69,22 +89,26 @@ impl Display for Digest {
 /// The digest of an entry without its key.
 pub(super) fn of_value(entry: &Entry<'_>) -> Digest {
     let mut digest = Digest::default();
-    digest.mix_value(entry);
+    digest.mix_value(entry.value, entry.expiry);
+    let form = if entry.kind == Kind::Lock { Form::Lock } else { Form::String };
+    digest.mix_marks(entry.client_flags, entry.is_stale, form);
     digest
 }
 
 /// The digest of this shard's part of a database; `None` if it has none of its entries.
 pub(super) fn of_database(shard: &Shard, db: Db, now: Millis) -> Option<Digest> {
     let (mut digest, mut is_empty) = (Digest::default(), true);
-    let mut each = |entry: &Entry<'_>| {
+    let mut each = |item: &Item<'_>| {
+        if item.expiry.is_some_and(|at| at <= now) {
+            return;
+        }
         let mut one = Digest::default();
-        one.mix(entry.key);
-        one.mix_value(entry);
+        one.mix_item(item);
         digest.join(&one.0);
         is_empty = false;
     };
     let mut from = 0;
-    while let Some(next) = shard.scan(db, from, SCAN_COUNT, now, &mut each) {
+    while let Some(next) = shard.scan_items(db, from, SCAN_COUNT, &mut each) {
         from = next;
     }
     (!is_empty).then_some(digest)
