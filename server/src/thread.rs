@@ -269,7 +269,11 @@ impl Thread {
         self.now = now;
         self.refresh_config();
         self.persist.begin_turn(&mut self.shard, &self.config);
+        let was_loading = self.is_loading;
         self.is_loading = self.persist.is_loading() || self.shared.persist.is_loading();
+        if was_loading && !self.is_loading {
+            self.begin_anew();
+        }
         self.is_snapshot_failing = self.shared.persist.is_snapshot_failing() && stops_on_failure(&self.config);
         self.is_monitored = self.shared.monitor_count.load(Ordering::Relaxed) > 0;
         if self.counters.is_sample_due(now) {
@@ -335,6 +339,14 @@ impl Thread {
             self.leases.end(touched.db, &touched.key);
             self.waiters.wake(touched.db, &touched.key);
         }
+    }
+
+    /// Takes note that the shard is another one now, of which no key is watched: leases of what was before end, and those
+    /// who wait look anew.
+    #[cold]
+    fn begin_anew(&mut self) {
+        self.leases = Leases::default();
+        self.waiters.wake_all();
     }
 
     /// Watches a key no more, unless there is a lease of it or somebody waits for it.

@@ -183,6 +183,11 @@ impl Waiters {
             self.by_id.get_mut(id).deadline = deadline;
             self.deadlines.insert((deadline, id));
         }
+        self.wake_all();
+    }
+
+    /// Anything may have changed for any waiter.
+    pub(crate) fn wake_all(&mut self) {
         let queues: Vec<u32> = self.by_name.values().copied().collect();
         for queue in queues {
             self.wake_queue(queue);
