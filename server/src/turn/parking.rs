@@ -86,6 +86,10 @@ impl Desk {
             connection.awaited_hole = None;
             connection.state.remove(State::HELD);
             self.held_count -= 1;
+            // It was silent because it waited: only from now on it can be idle.
+            if let Some(client) = self.thread.clients.get_mut(ClientSlot(hole.slot)) {
+                client.active_at = self.thread.now;
+            }
         }
     }
 
