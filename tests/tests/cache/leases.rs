@@ -1,6 +1,6 @@
 //! Who makes a value, who waits for it, and what happens when one of them goes away.
 
-use locksley_tests::client::{Client, request};
+use locksley_tests::client::{Client, NoReply, request};
 use locksley_tests::server::Server;
 use locksley_tests::wait::until;
 
@@ -298,6 +298,89 @@ fn one_client_at_a_time_is_asked_to_renew_before_the_end() {
             assert_eq!(client.call(&["GETL", "key", LONG]).to_string(), "\"new\"");
         }
     });
+}
+
+#[test]
+fn a_reload_ends_leases_and_lets_those_who_wait_look_anew() {
+    if crate::is_redis() {
+        return;
+    }
+    for (shards, line) in [(1, "DEBUG RELOAD"), (2, "DEBUG RELOAD"), (2, "DEBUG LOADAOF")] {
+        let server = launch(shards, Some("always")).flags(["--enable-debug-command", "yes"]).start();
+        let mut holder = server.connect();
+        for number in 0..6 {
+            let (key, name) = (format!("key:{number}"), format!("lock:{number}"));
+            let token = win(&mut holder, &key);
+            let fence = holder.call(&["LOCK", &name, LONG]).integer();
+            let (mut waiter, mut queued) = (server.connect(), server.connect());
+            wait_for(&mut waiter, &key);
+            send(&mut queued, &format!("LOCK {name} {LONG} WAIT {LONG}"));
+            until_waiting(&server, 2);
+            assert_eq!(holder.command(line).to_string(), "+OK");
+            let second = token_of(&waiter.read().expect("the lease is no more"));
+            assert_eq!(holder.command(&format!("SETL {key} {token} late")).to_string(), "nil");
+            assert_eq!(waiter.command(&format!("SETL {key} {second} value")).to_string(), "+OK");
+            assert_eq!(holder.command(&format!("UNLOCK {name} {fence}")).integer(), 1);
+            assert!(queued.read().expect("its turn has come").integer() > fence);
+        }
+    }
+}
+
+#[test]
+fn one_that_waits_is_not_idle() {
+    if crate::is_redis() {
+        return;
+    }
+    for (shards, policy) in crate::SERVERS {
+        let server = launch(shards, policy).flags(["--timeout", "1"]).start();
+        // Each is connected when its turn comes, or it would be idle before.
+        let last = ways_to(&server, "key").len() - 1;
+        for number in [0, last] {
+            wait_until_closed_beside(&server, &mut ways_to(&server, "key")[number]);
+        }
+    }
+}
+
+/// Lets a client wait for longer than an idle one is kept, and asserts that it is served.
+fn wait_until_closed_beside(server: &Server, waiter: &mut Client) {
+    let mut holder = server.connect();
+    let token = win(&mut holder, "key");
+    wait_for(waiter, "key");
+    let mut idle = server.connect();
+    assert_eq!(idle.command("PING").to_string(), "+PONG");
+    until("an idle client is closed", || {
+        // The holder is kept by what it asks.
+        assert_eq!(holder.command("PING").to_string(), "+PONG");
+        matches!(idle.read_within(std::time::Duration::from_millis(50)), Err(NoReply::Closed))
+    });
+    assert_eq!(holder.command(&format!("SETL key {token} value")).to_string(), "+OK");
+    assert_eq!(read(waiter), "\"value\"");
+    assert_eq!(holder.command("DEL key").integer(), 1);
+}
+
+#[test]
+fn there_are_as_many_leases_as_may_be_and_one_more_ends_the_oldest() {
+    const LEASES: usize = 65_536;
+    if crate::is_redis() {
+        return;
+    }
+    let server = launch(1, None).start();
+    let mut holder = server.connect();
+    let mut tokens = Vec::new();
+    for part in (0..LEASES + 10).collect::<Vec<_>>().chunks(1_000) {
+        let bytes: Vec<u8> =
+            part.iter().flat_map(|number| request(&["GETL", &format!("key:{number}"), LONG])).collect();
+        holder.send_raw(&bytes).expect("the server reads");
+        tokens.extend(part.iter().map(|_| token_of(&holder.read().expect("a lease"))));
+    }
+    assert_eq!(holder.info_number("leases"), LEASES as i64);
+    for (number, token) in tokens.iter().enumerate().filter(|(number, _)| *number < 12 || *number >= LEASES) {
+        let reply = holder.command(&format!("SETL key:{number} {token} value")).to_string();
+        assert_eq!(reply, if number < 10 { "nil" } else { "+OK" }, "key:{number}");
+    }
+    drop(holder);
+    let mut client = server.connect();
+    until("the leases of one who is gone have ended", || client.info_number("leases") == 0);
 }
 
 #[test]
