@@ -23,7 +23,7 @@ use crate::lsn::{Lsn, Origin};
 use crate::op::{ExpiryChange, FlagsChange, Op};
 use crate::recover::{Loaded, Loader, LoaderOptions, Step, plan, settle};
 use crate::shard::{Shard, ShardOptions};
-use crate::snapshot::{Progress, SnapshotOptions};
+use crate::snapshot::{Item, Progress, SnapshotOptions};
 use crate::store::{SegmentStore, SnapshotStore};
 use crate::time::Millis;
 use crate::wal::{Body, Log, LogOptions, SEGMENT_BYTES_MIN, Segment, SegmentHeader, SegmentReader};
@@ -31,6 +31,7 @@ use crate::wal::{Body, Log, LogOptions, SEGMENT_BYTES_MIN, Segment, SegmentHeade
 const SECTOR_BYTES: usize = 512;
 const PAGE_BYTES: usize = 4096;
 const NOW: Millis = Millis(1_000);
+const GRACED: ExpiryChange = ExpiryChange::Graced { until: Millis(1 << 40), grace_ms: 5, cost_ms: 6 };
 /// The generation that is ended, and the one after it.
 const OLD: u64 = 1;
 
@@ -51,9 +52,10 @@ fn state(shard: &Shard) -> State {
     for db in 0..3 {
         let mut from = Some(0);
         while let Some(hash) = from {
-            from = shard.scan(Db(db), hash, 1_000, NOW, |entry| {
-                let rest = format!("{:?} {:?} {} {}", entry.value, entry.expiry, entry.client_flags, entry.is_stale);
-                state.insert((db, entry.key.to_vec()), (entry.version, rest));
+            from = shard.scan_items(Db(db), hash, 1_000, |item| {
+                let Item { form, value, expiry, grace, client_flags, is_stale, .. } = item;
+                let rest = format!("{form:?} {value:?} {expiry:?} {grace:?} {client_flags} {is_stale}");
+                state.insert((db, item.key.to_vec()), (item.version, rest));
             });
         }
     }
@@ -95,6 +97,12 @@ impl Life {
         let put = |value, expiry| Op::Put { key, value, expiry, client_flags: FlagsChange::Set(number as u32 % 2) };
         let ops = match number % 7 {
             _ if number.is_multiple_of(29) => vec![Op::DeletePrefix { db: key.db, prefix: &name.as_bytes()[..5] }],
+            // Nothing but the fence is left of it in the snapshot.
+            _ if number == 40 => vec![Op::Lock { key, token: 7_000_000, expiry: Millis(1 << 40) }, Op::Delete { key }],
+            _ if number > 100 && number.is_multiple_of(13) => {
+                vec![Op::Lock { key, token: self.shard.next_fence(NOW), expiry: Millis(1 << 40) }]
+            }
+            _ if number.is_multiple_of(17) => vec![Op::PutAbsent { key, expiry: Millis(1 << 40) }],
             0 => vec![Op::Delete { key }],
             1 => vec![Op::Splice { key, offset: 3, bytes: &bytes[..5] }],
             5 => vec![Op::Invalidate { key, expiry: ExpiryChange::At(Millis(number << 33)) }],
@@ -103,6 +111,7 @@ impl Life {
                 put(Value::Bytes(&bytes), ExpiryChange::Clear),
                 Op::SetExpiry { key, expiry: Some(Millis(number << 33)) },
             ],
+            4 if number.is_multiple_of(3) => vec![put(Value::Bytes(&bytes), GRACED)],
             _ => vec![put(Value::Bytes(&bytes), ExpiryChange::Keep)],
         };
         let is_group = ops.len() > 1;
@@ -131,6 +140,8 @@ struct Sample {
     files: Files,
     /// What the newest shard held behind each of its changes.
     states: BTreeMap<Lsn, State>,
+    /// The highest fencing token after the generation that was ended, and after the newest.
+    fences: [u64; 2],
     /// Every entry that ever was, with its version.
     entries: BTreeSet<String>,
     /// Where the newest generation's marks are: file, offset, and what each says is durable.
@@ -159,10 +170,12 @@ impl Sample {
         for life in &lives {
             entries.extend(life.states.values().flatten().map(|(key, entry)| described(key, entry)));
         }
+        let old_fence = lives.iter().map(|life| life.shard.fence()).max().expect("there are two");
         drop(lives);
 
         let plan = Arc::new(plan(&disk, false).unwrap());
         let (shard, loaded) = load_plan(&disk, &plan, false).unwrap();
+        assert_eq!((shard.fence(), old_fence), (7_000_000, 7_000_000), "the heads of a snapshot keep the fence");
         settle(&disk, &plan, &loaded.ends).unwrap();
         let generation = plan.generation_next;
         segments.begin_generation(generation).unwrap();
@@ -174,7 +187,8 @@ impl Sample {
         let files = disk.files();
         let marks =
             files.iter().filter(|(path, _)| path.starts_with(&format!("wal/{generation:016x}"))).flat_map(marks);
-        Sample { marks: marks.collect(), files, states: life.states, entries }
+        let fences = [old_fence, life.shard.fence()];
+        Sample { marks: marks.collect(), files, states: life.states, fences, entries }
     }
 
     /// Loads `files`, of which `range` of `path` is damaged, and checks what comes of it.
@@ -283,8 +297,12 @@ fn load_plan(disk: &SimDisk, plan: &Arc<crate::recover::Plan>, repair: bool) -> 
 #[test]
 fn an_undamaged_directory_is_loaded_whole() {
     let sample = Sample::new();
-    let (_, found) = load(&SimDisk::with_files(&sample.files), false).unwrap();
-    assert_eq!(Some(&found), sample.states.values().last());
+    let disk = SimDisk::with_files(&sample.files);
+    let plan = Arc::new(plan(&disk, false).unwrap());
+    let (shard, _) = load_plan(&disk, &plan, false).unwrap();
+    assert_eq!(Some(&state(&shard)), sample.states.values().last());
+    assert!(sample.fences[0] < sample.fences[1]);
+    assert_eq!(shard.fence(), sample.fences[1], "fencing tokens go on where they were");
     let used = |path: &&String| sample.files[*path].iter().any(|byte| *byte != 0);
     let names: Vec<&String> = sample.files.keys().filter(used).collect();
     assert!(names.len() >= 7, "{names:?}");
