@@ -166,7 +166,8 @@ fn curl_is_refused_with_a_reason() {
     };
     let long = "k".repeat(251);
     check(&[], "/nowhere", 404, "");
-    check(&[], "/cache", 404, "");
+    check(&[], "/caches", 404, "");
+    check(&[], "/cache", 405, "");
     check(&["-X", "PATCH"], "/cache/key", 405, "");
     check(&["-X", "POST"], "/cache/key", 405, "");
     check(&[], &format!("/cache/{long}"), 400, "250");
