@@ -330,7 +330,7 @@ impl Shard {
         }
     }
 
-    /// Entries of `db`, those included whose time is over but which nobody has met yet.
+    /// Entries of `db`, those included whose time is over but which nobody has met yet, and notes that there is nothing.
     pub fn len(&self, db: Db) -> u64 {
         self.contents.databases.table(db).len() as u64
     }

@@ -554,11 +554,10 @@ impl Shard {
         let databases = &self.contents.databases;
         self.contents.prefixes.forget(databases.id(db));
         let is_small = databases.table(db).slot_count() <= FLUSH_AT_ONCE_MAX;
-        if !self.contents.databases.retire(db) {
-            // More flushes than tables to spare: finish an older one.
-            while self.contents.databases.next_retiring().is_some() && !self.contents.databases.retire(db) {
-                self.contents.drain(FLUSH_AT_ONCE_MAX);
-            }
+        // More flushes than tables to spare: finish an older one, or the last few.
+        while !self.contents.databases.retire(db) {
+            assert!(self.contents.databases.next_retiring().is_some(), "a table that is not to spare is being emptied");
+            self.contents.drain(FLUSH_AT_ONCE_MAX);
         }
         if is_small {
             self.contents.drain(2 * FLUSH_AT_ONCE_MAX);
@@ -860,6 +859,27 @@ mod tests {
         assert_eq!(invalidate(later, ExpiryChange::At(NOW)), None, "what is over goes");
         let missing = shard.apply(Op::Invalidate { key, expiry: ExpiryChange::Keep }, NOW);
         assert_eq!(missing, Ok(Applied::default()));
+    }
+
+    #[test]
+    fn a_flush_that_finishes_all_older_ones_is_one_too() {
+        let options = ShardOptions { database_count: 2, ..ShardOptions::default() };
+        let mut shard = Shard::new(options).expect("a small shard");
+        for round in 0..40 {
+            for number in 0..400 {
+                for db in [Db(0), Db(1)] {
+                    let name = format!("key:{number}");
+                    let key = shard.key(db, name.as_bytes());
+                    shard.apply(put(key, b"value", ExpiryChange::Clear), NOW).expect("there is room");
+                }
+            }
+            let db = Db(round % 2);
+            shard.apply(Op::Flush { db: Some(db) }, NOW).expect("it is never refused");
+            assert_eq!(shard.len(db), 0, "round {round}");
+            // Leaves a little of each flushed table, as the rounds go by.
+            shard.work(NOW, 300 + usize::from(round) * 16);
+        }
+        shard.check();
     }
 
     #[test]
