@@ -19,8 +19,9 @@ use hashbrown::{HashMap, HashSet};
 
 use super::atomic::{AtomicId, AtomicLock};
 use super::parcel::{OwnedRequest, Token};
+use crate::client::ClientId;
 use crate::command::context::Caller;
-use crate::command::row::Command;
+use crate::command::row::{Command, Run};
 use crate::command::table::Entry;
 
 /// What waits for keys.
@@ -35,6 +36,13 @@ pub(crate) enum Waiting {
         entry: Entry,
         /// The request, or this shard's part of it.
         request: OwnedRequest,
+    },
+    /// What was a request that might have given its client something, who is gone: an empty answer is owed.
+    Gone {
+        /// Who called.
+        caller: Caller,
+        /// Whom the answer is for.
+        token: Token,
     },
     /// An atomic command that wants to hold keys.
     Lock(Box<AtomicLock>),
@@ -96,6 +104,18 @@ impl Locks {
         self.held.retain(|_, holder| *holder != id);
     }
 
+    /// Sees to it that a client who is gone is given no lease and no lock by what it has waiting here.
+    pub(crate) fn forget(&mut self, client: ClientId) {
+        for Parked { waiting, .. } in &mut self.parked {
+            if let Waiting::Request { caller, token, entry, .. } = waiting
+                && caller.id == client
+                && matches!(entry.row.run, Run::Park { .. })
+            {
+                *waiting = Waiting::Gone { caller: *caller, token: *token };
+            }
+        }
+    }
+
     /// Takes out the first that waits no longer for anything.
     pub(crate) fn next_free(&mut self) -> Option<Waiting> {
         let mut before: HashSet<&[u8]> = HashSet::new();
@@ -150,7 +170,7 @@ mod tests {
     fn free(locks: &mut Locks) -> Option<u64> {
         locks.next_free().map(|waiting| match waiting {
             Waiting::Lock(lock) => lock.id.serial,
-            Waiting::Request { .. } => unreachable!("only locks are parked here"),
+            Waiting::Request { .. } | Waiting::Gone { .. } => unreachable!("only locks are parked here"),
         })
     }
 

@@ -93,6 +93,7 @@ impl Desk {
     fn run_waiting(&mut self, waiting: Waiting) {
         match waiting {
             Waiting::Lock(lock) => self.grant(&lock),
+            Waiting::Gone { caller, token } => self.answer_parked(caller, token, b""),
             Waiting::Request { caller, token, entry, request }
                 if caller.home != self.thread.id || matches!(entry.row.run, Run::Park { .. }) =>
             {

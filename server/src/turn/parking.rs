@@ -59,8 +59,8 @@ impl Desk {
         let mut bytes = self.pool.take();
         let mut reply = Reply::new(&mut bytes, caller.protocol);
         match execute_parkable(&mut self.thread, caller, entry, args, Attempt::First, &mut reply) {
-            Some(parking) if !self.is_gone(caller, token) => self.park_request(caller, token, entry, args, parking),
-            _ => self.answer_parked(caller, token, &bytes),
+            Some(parking) => self.park_request(caller, token, entry, args, parking),
+            None => self.answer_parked(caller, token, &bytes),
         }
         self.pool.give(bytes);
     }
@@ -127,21 +127,11 @@ impl Desk {
     /// Drops the request with which a client waits here, and ends its leases.
     pub(super) fn forget_client(&mut self, client: ClientId) {
         lease::drop_holder(&mut self.thread, client);
+        self.locks.forget(client);
         if let Some(id) = self.parked_by_client.get(&client).copied() {
             let parked = self.take_parked(id);
             self.answer_parked(parked.caller, parked.token, b"");
         }
-    }
-
-    /// Whether the client is known to be gone that waits for an answer.
-    fn is_gone(&mut self, caller: Caller, token: Token) -> bool {
-        let Token::Hole(HoleId { slot, generation, .. }) = token else { return false };
-        let is_here = self.is_home(caller.home);
-        is_here
-            && self
-                .connections
-                .get_same(slot, generation)
-                .is_none_or(|connection| connection.state.contains(State::CLOSING))
     }
 
     /// Keeps a request until something changes for it, or answers it where nobody can wait any more.
@@ -206,7 +196,7 @@ impl Desk {
     }
 
     /// Gives an answer to whoever waits for it, here or on another thread.
-    fn answer_parked(&mut self, caller: Caller, token: Token, bytes: &[u8]) {
+    pub(super) fn answer_parked(&mut self, caller: Caller, token: Token, bytes: &[u8]) {
         if self.is_home(caller.home) {
             self.owed_count -= 1;
             self.take_answer(token, bytes, Origin::Here);
