@@ -9,6 +9,7 @@ rest         GET of 1 KiB over connections that stay open, pipeline 1: processor
              worker, which serves a file as Debian's settings have it (sendfile, no open_file_cache), but logs nothing
              and never ends a connection. Both are asked for the same path; Locksley also for 100,000 different keys.
 resp         GET and SET at pipeline 1, 16 and 64, with all doors open, against an earlier build (`--before`).
+leases       GETL of values that are there against GET of the same, at the same pipelines, of one server.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ from .process import (
 )
 
 # Each with the server of another project that it needs, if it does.
-PARTS = {"memcached": "memcached", "rest": "nginx", "resp": None}
+PARTS = {"memcached": "memcached", "rest": "nginx", "resp": None, "leases": None}
 REST_KEYS = 100_000
 REST_VALUE_BYTES = 1024
 # The first key of the load generator: nginx has a file of this path, Locksley an entry.
@@ -42,7 +43,7 @@ RESP_LOADS = [
     for name, share, kind in [("GET", "0:1", "reads"), ("SET", "1:0", "writes")]
     for pipeline in [1, 16, 64]
 ]
-REST_GOAL, RESP_GOAL = 1.00, 1.02
+REST_GOAL, RESP_GOAL, LEASES_GOAL = 1.00, 1.02, 1.10
 
 
 def add_arguments(parser):
@@ -78,7 +79,8 @@ def report(programs, parts, arguments):
     text, document = measure_parts(programs, parts, arguments)
     head = [f"# The doors beside their peers, {date}", "", introduction(programs, names, busy), ""]
     facts = {"date": date, "machine": machine(), "versions": versions(programs, names), "load_average": busy}
-    write(arguments.output, f"{date}-doors", "\n".join(head + text) + "\n", facts | document)
+    name = "doors" if parts == list(PARTS) else "-".join(parts)
+    write(arguments.output, f"{date}-{name}", "\n".join(head + text) + "\n", facts | document)
 
 
 def measure_parts(programs, parts, arguments):
@@ -195,6 +197,29 @@ def measure_resp(programs, arguments):
     return text, goals, results
 
 
+def measure_leases(programs, arguments):
+    common, core = ["--keys", arguments.keys], arguments.load_core
+    loads = [(name.replace("RESP GET", "a hit,"), options, kind) for name, options, kind in RESP_LOADS if "GET" in name]
+    results = {}
+    with contextlib.ExitStack() as stack:
+        locksley = stack.enter_context(serving("locksley", programs, arguments.server_core, all_doors=True))
+        fill([locksley], common + ["--value-size", 32], core)
+        views = [locksley.view("GETL", ["--read-command", "getl"]), locksley.view("GET", [])]
+        measure(views, loads, common, core, arguments, results)
+    goals = [
+        goal(f"{name}: server CPU of GETL, of GET", LEASES_GOAL, ratio(results[name, "GETL"], results[name, "GET"], "cpu_us"))
+        for name, _, _ in loads
+    ]
+    text = [
+        "## Leases",
+        "",
+        f"{setting_of(arguments)} {arguments.keys:,} keys of 16 B, values of 32 B, one thread. Ratios to GET in the same round.",
+        "",
+        *table(results, "GET"),
+    ]
+    return text, goals, results
+
+
 def fill(running, shape, core):
     for server in running:
         load(server, shape + ["--fill", "--requests", 0], core)
@@ -207,4 +232,4 @@ def setting_of(arguments):
     )
 
 
-MEASURES = {"memcached": measure_memcached, "rest": measure_rest, "resp": measure_resp}
+MEASURES = {"memcached": measure_memcached, "rest": measure_rest, "resp": measure_resp, "leases": measure_leases}
