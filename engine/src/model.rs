@@ -9,110 +9,26 @@
 //! eviction counter must account for it) or if its time was over at some instant before the clock was set
 //! back (then it may have been removed or not). An entry that is there must be right in every part.
 
+mod choices;
+mod expected;
 mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use choices::{Choices, Seeded, Tape};
+use expected::{
+    Expected, Kept, canonical, changed_ending, compare, compare_shown, fresh_until, is_shown, is_there, text,
+    value_bytes,
+};
+
 use crate::limits::{KEY_BYTES_MAX, PREFIX_COUNT_MAX, VALUE_BYTES_MAX};
 use crate::{
-    Applied, Db, Encoding, Entry, ExpiryChange, FlagsChange, Form, Grace, Kind, Look, Millis, Op, Policy, Refusal,
-    Shard, ShardOptions, ShardStats, Touch, Value,
+    Applied, Db, ExpiryChange, FlagsChange, Form, Grace, Look, Millis, Op, Policy, Refusal, Shard, ShardOptions,
+    ShardStats, Touch, Value,
 };
 
 /// How far one write may go beyond the limit: by what tables, wheel and queues grow by at once.
 const GROWTH_BYTES_MAX: u64 = 256 << 10;
-
-/// Where a history comes from.
-pub trait Choices {
-    /// The next choice, 0 to `below` - 1; `below` is at least 1.
-    fn draw(&mut self, below: u64) -> u64;
-    /// Whether the history ends here.
-    fn is_over(&self) -> bool;
-}
-
-/// Choices of a seed, without end.
-#[derive(Clone, Debug)]
-pub struct Seeded(u64);
-
-impl Seeded {
-    /// The choices that `seed` stands for.
-    pub fn new(seed: u64) -> Seeded {
-        Seeded(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D)
-    }
-}
-
-impl Choices for Seeded {
-    fn draw(&mut self, below: u64) -> u64 {
-        // SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ mixed >> 31) % below
-    }
-
-    fn is_over(&self) -> bool {
-        false
-    }
-}
-
-/// Choices read from a fuzzer's bytes.
-#[derive(Clone, Debug)]
-pub struct Tape<'a>(pub &'a [u8]);
-
-impl Choices for Tape<'_> {
-    fn draw(&mut self, below: u64) -> u64 {
-        let wanted = match below {
-            0..=256 => 1,
-            257..=65_536 => 2,
-            _ => 8,
-        };
-        let (taken, rest) = self.0.split_at(self.0.len().min(wanted));
-        self.0 = rest;
-        taken.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)) % below
-    }
-
-    fn is_over(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-/// A value as the map keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Kept {
-    Bytes(Vec<u8>),
-    Integer(i64),
-}
-
-#[derive(Clone, Debug)]
-struct Expected {
-    form: Form,
-    value: Kept,
-    spliced: bool,
-    /// When it goes.
-    expiry: Option<u64>,
-    grace: Grace,
-    client_flags: u32,
-    is_stale: bool,
-    was_read: bool,
-    version: u64,
-}
-
-impl Expected {
-    /// What a splice of a missing key builds on.
-    fn nothing() -> Expected {
-        Expected {
-            form: Form::String,
-            value: Kept::Bytes(Vec::new()),
-            spliced: true,
-            expiry: None,
-            grace: Grace::NONE,
-            client_flags: 0,
-            is_stale: false,
-            was_read: false,
-            version: 0,
-        }
-    }
-}
 
 /// A scan that goes on while other things happen.
 struct Sweep {
@@ -793,85 +709,6 @@ fn key_bytes(number: u64) -> Vec<u8> {
 fn draw_policy(choices: &mut impl Choices) -> Policy {
     let names: Vec<&str> = Policy::names().collect();
     Policy::from_name(names[choices.draw(names.len() as u64) as usize]).expect("a policy is known by its name")
-}
-
-/// Whether it is there at all.
-fn is_there(kept: &Expected, now: u64) -> bool {
-    kept.expiry.is_none_or(|at| at > now)
-}
-
-/// Whether readers of values see it.
-fn is_shown(kept: &Expected, now: u64) -> bool {
-    kept.form != Form::Absent && fresh_until(kept).is_none_or(|at| at > now)
-}
-
-/// When the value is over, if it ends.
-fn fresh_until(kept: &Expected) -> Option<u64> {
-    kept.expiry.map(|at| at - u64::from(kept.grace.grace_ms))
-}
-
-fn value_bytes(value: &Kept) -> usize {
-    match value {
-        Kept::Bytes(bytes) => bytes.len(),
-        Kept::Integer(_) => 8,
-    }
-}
-
-/// Expiry and grace that come of `before` by `change`.
-fn changed_ending(change: ExpiryChange, before: (Option<u64>, Grace)) -> (Option<u64>, Grace) {
-    match change {
-        ExpiryChange::Keep => before,
-        ExpiryChange::Clear => (None, Grace::NONE),
-        ExpiryChange::At(at) | ExpiryChange::Exactly(at) => (Some(at.0), Grace::NONE),
-        ExpiryChange::Graced { until, grace_ms, cost_ms } => {
-            (Some(until.0 + u64::from(grace_ms)), Grace { grace_ms, cost_ms })
-        }
-    }
-}
-
-/// The value as a shard keeps it.
-fn canonical(value: &Kept) -> Kept {
-    let Kept::Bytes(bytes) = value else { return value.clone() };
-    let integer = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<i64>().ok());
-    match integer {
-        Some(integer) if integer.to_string().as_bytes() == bytes => Kept::Integer(integer),
-        _ => value.clone(),
-    }
-}
-
-fn text(value: &Kept) -> Vec<u8> {
-    match value {
-        Kept::Bytes(bytes) => bytes.clone(),
-        Kept::Integer(integer) => integer.to_string().into_bytes(),
-    }
-}
-
-/// Asserts that an entry is what was written, and is to be shown.
-fn compare_shown(entry: &Entry<'_>, expected: &Expected, now: u64) {
-    assert!(is_shown(expected, now), "an entry whose time is over is absent");
-    compare(entry, expected);
-}
-
-/// Asserts that an entry is what was written.
-fn compare(entry: &Entry<'_>, expected: &Expected) {
-    let value = match entry.value {
-        Value::Bytes(bytes) => Kept::Bytes(bytes.to_vec()),
-        Value::Integer(integer) => Kept::Integer(integer),
-    };
-    assert!(value == expected.value, "the value of {:?} is not what was written", entry.key);
-    let encoding = match (&expected.value, expected.spliced) {
-        (Kept::Integer(_), _) => Encoding::Integer,
-        (Kept::Bytes(_), false) => Encoding::Bytes,
-        (Kept::Bytes(_), true) => Encoding::Spliced,
-    };
-    assert_eq!(entry.encoding, encoding);
-    assert_eq!(entry.expiry.map(|at| at.0), fresh_until(expected), "{:?}", entry.key);
-    assert_eq!(entry.cost_ms, expected.grace.cost_ms, "{:?}", entry.key);
-    assert_eq!(entry.kind, if expected.form == Form::Lock { Kind::Lock } else { Kind::String });
-    assert_eq!(entry.client_flags, expected.client_flags);
-    assert_eq!((entry.is_stale, entry.was_read), (expected.is_stale, expected.was_read), "{:?}", entry.key);
-    assert_eq!(entry.version, expected.version);
-    assert!(entry.memory_bytes >= entry.key.len() + value_bytes(&expected.value) + 16);
 }
 
 #[cfg(test)]
