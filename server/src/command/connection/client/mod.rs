@@ -84,7 +84,7 @@ const UNBLOCK: Command = Command {
     name: "unblock",
     arity: -3,
     flags: ADMIN,
-    summary: "Wakes a client that waits in a blocking command; there is none such, so it always finds none",
+    summary: "Wakes a client that waits in a blocking command; those that wait for a key are not woken yet, so it finds none",
     complexity: "O(log N), N the number of clients",
     syntax: "client-id [TIMEOUT | ERROR]",
     run: Run::Home(unblock),
