@@ -124,8 +124,6 @@ fn set_expiry(
             Op::SetExpiry { key, expiry: Some(Millis(instant as u64)) }
         };
         context.shard().apply(op, now)?;
-        // What ends at another time is to be looked at anew by who waits for its end.
-        context.thread.waiters.wake(context.caller.db, args[1]);
     }
     reply.integer(i64::from(is_met));
     Ok(())

@@ -26,7 +26,6 @@ fn persist(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     let expires = context.shard().get(key, now, Touch::Leave).is_some_and(|entry| entry.expiry.is_some());
     if expires {
         context.shard().apply(Op::SetExpiry { key, expiry: None }, now)?;
-        context.thread.waiters.wake(context.caller.db, args[1]);
     }
     reply.integer(i64::from(expires));
     Ok(())
