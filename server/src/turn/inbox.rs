@@ -141,7 +141,9 @@ impl Desk {
         let is_settled = origin == Origin::Elsewhere && grown_bytes <= bytes.len();
         connection.taint_if(grown_bytes > 0 && !is_settled);
         self.unstall |= connection.state.contains(State::STALLED);
-        self.release_client(hole);
+        if connection.awaited_hole == Some(hole.sequence) {
+            self.release_client(hole.slot);
+        }
         self.limit_output(hole.slot);
         self.mark_dirty(hole.slot);
     }

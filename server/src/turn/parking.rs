@@ -78,18 +78,15 @@ impl Desk {
         }
     }
 
-    /// Lets a client go on if this is the hole it waited for.
-    #[inline]
-    pub(super) fn release_client(&mut self, hole: HoleId) {
-        let Some(connection) = self.connections.get_same(hole.slot, hole.generation) else { return };
-        if connection.awaited_hole == Some(hole.sequence) {
-            connection.awaited_hole = None;
-            connection.state.remove(State::HELD);
-            self.held_count -= 1;
-            // It was silent because it waited: only from now on it can be idle.
-            if let Some(client) = self.thread.clients.get_mut(ClientSlot(hole.slot)) {
-                client.active_at = self.thread.now;
-            }
+    /// Lets a client go on whose awaited hole is filled.
+    pub(super) fn release_client(&mut self, slot: u32) {
+        let connection = self.connections.get(slot);
+        connection.awaited_hole = None;
+        connection.state.remove(State::HELD);
+        self.held_count -= 1;
+        // It was silent because it waited: only from now on it can be idle.
+        if let Some(client) = self.thread.clients.get_mut(ClientSlot(slot)) {
+            client.active_at = self.thread.now;
         }
     }
 
