@@ -144,11 +144,15 @@ impl Wish {
         let lease = self.lease(context, key);
         // Who comes now is not served before those who wait.
         let is_behind = attempt == Attempt::First && context.thread.waiters.has(key.db, key.bytes);
-        let is_absent = matches!(context.shard().look(key, now, Touch::Leave), Look::Absent { .. });
+        let (is_absent, takes_over) = match context.shard().look(key, now, Touch::Leave) {
+            Look::Absent { .. } => (true, false),
+            Look::Over(entry) => (false, self.takes(&entry, now)),
+            Look::Missing | Look::Live(_) => (false, false),
+        };
         let token = (lease.is_none() && !is_behind && !is_absent).then(|| self.begin(context, key));
         let Thread { shard, counters, .. } = &mut *context.thread;
-        let stale = match shard.look(key, now, Touch::Leave) {
-            Look::Over(entry) if self.takes(&entry, now) => Some(string_value(&entry)?),
+        let stale = match takes_over.then(|| shard.look(key, now, Touch::Leave)) {
+            Some(Look::Over(entry)) => Some(string_value(&entry)?),
             _ => None,
         };
         let counters = &mut counters.leases;
