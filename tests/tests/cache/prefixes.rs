@@ -213,7 +213,7 @@ fn no_reader_at_any_door_sees_a_deleted_generation() {
 }
 
 #[test]
-fn as_many_prefixes_as_may_be_are_pending_and_one_more_is_refused() {
+fn many_prefixes_at_once_are_deleted_or_refused() {
     const KEYS: usize = 60_000;
     with_servers(|server| {
         let mut client = server.connect();

@@ -48,7 +48,7 @@ pub(crate) fn check_prefix(prefix: &[u8]) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::testing::check;
+    use crate::command::testing::{Rig, check};
 
     #[test]
     fn keys_of_one_database_that_begin_so_are_gone() {
@@ -68,6 +68,23 @@ mod tests {
             ("@db 1", ""),
             ("GET user:1", "$1 a"),
         ]);
+    }
+
+    #[test]
+    fn one_more_prefix_than_may_be_pending_is_refused() {
+        for shard_count in [1, 3] {
+            let mut rig = Rig::new(shard_count);
+            // In larger tables than are gone through at once; nothing works in the background here.
+            for key in 0..2_000 {
+                rig.reply(&format!("SET {}:{key} v", key % 10));
+            }
+            for prefix in 0..8 {
+                assert_eq!(rig.reply(&format!("DELPREFIX {prefix}:")), "+OK");
+            }
+            assert_eq!(rig.reply("DELPREFIX 8:"), "-ERR 8 prefixes are still being deleted; try again");
+            assert_eq!(rig.reply("MGET 7:7 8:8 9:9"), "*3 $-1 $1 v $1 v");
+            assert_eq!(rig.reply("DELPREFIX 7:"), "+OK", "it takes the place of the one there is");
+        }
     }
 
     #[test]
