@@ -130,12 +130,9 @@ def measure_memcached(programs, arguments):
         goal(f"{name}: server CPU an op, of memcached", most, ratio(results[name, "locksley"], results[name, "memcached"], "cpu_us"))
         for name, most in MEMCACHED_GOALS.items()
     ]
+    sentence = f"{small_values(arguments)}, one thread a server. Ratios to memcached in the same round."
     text = [
-        "## memcached",
-        "",
-        f"{setting_of(arguments)} {arguments.keys:,} keys of 16 B, values of 32 B, one thread a server. Ratios to memcached in the same round.",
-        "",
-        *table(results, "memcached"),
+        *section("memcached", arguments, sentence, results, "memcached"),
         "",
         "Two threads a server, on two cores that they share with the load:",
         "",
@@ -161,15 +158,11 @@ def measure_rest(programs, arguments):
         goal(f"REST GET 1 KiB, {what}: server CPU a request, of nginx", REST_GOAL, ratio(results[name, label], results[name, "nginx"], "cpu_us"))
         for what, label in [("same path", "locksley"), (f"{REST_KEYS:,} keys", many_keys.label)]
     ]
-    text = [
-        "## REST",
-        "",
-        f"{setting_of(arguments)} GET of {REST_VALUE_BYTES:,} B with keep-alive; nginx has one worker and one file, and what of it counts "
-        "is the worker. Ratios to nginx in the same round.",
-        "",
-        *table(results, "nginx"),
-    ]
-    return text, goals, results
+    sentence = (
+        f"GET of {REST_VALUE_BYTES:,} B with keep-alive; nginx has one worker and one file, and what of it counts is the worker. "
+        "Ratios to nginx in the same round."
+    )
+    return section("REST", arguments, sentence, results, "nginx"), goals, results
 
 
 def measure_resp(programs, arguments):
@@ -187,14 +180,8 @@ def measure_resp(programs, arguments):
         goal(f"{name}: server CPU an op, of before", RESP_GOAL, ratio(results[name, "locksley"], results[name, "locksley before"], "cpu_us"))
         for name, _, _ in RESP_LOADS
     ]
-    text = [
-        "## RESP",
-        "",
-        f"{setting_of(arguments)} {arguments.keys:,} keys of 16 B, values of 32 B, one thread a server. Ratios to the build before in the same round.",
-        "",
-        *table(results, "locksley before"),
-    ]
-    return text, goals, results
+    sentence = f"{small_values(arguments)}, one thread a server. Ratios to the build before in the same round."
+    return section("RESP", arguments, sentence, results, "locksley before"), goals, results
 
 
 def measure_leases(programs, arguments):
@@ -210,19 +197,21 @@ def measure_leases(programs, arguments):
         goal(f"{name}: server CPU of GETL, of GET", LEASES_GOAL, ratio(results[name, "GETL"], results[name, "GET"], "cpu_us"))
         for name, _, _ in loads
     ]
-    text = [
-        "## Leases",
-        "",
-        f"{setting_of(arguments)} {arguments.keys:,} keys of 16 B, values of 32 B, one thread. Ratios to GET in the same round.",
-        "",
-        *table(results, "GET"),
-    ]
-    return text, goals, results
+    sentence = f"{small_values(arguments)}, one thread. Ratios to GET in the same round."
+    return section("Leases", arguments, sentence, results, "GET"), goals, results
 
 
 def fill(running, shape, core):
     for server in running:
         load(server, shape + ["--fill", "--requests", 0], core)
+
+
+def section(title, arguments, sentence, results, baseline):
+    return [f"## {title}", "", f"{setting_of(arguments)} {sentence}", "", *table(results, baseline)]
+
+
+def small_values(arguments):
+    return f"{arguments.keys:,} keys of 16 B, values of 32 B"
 
 
 def setting_of(arguments):
