@@ -9,10 +9,12 @@
 pub mod limits;
 
 mod cell;
+mod curve;
 pub mod disk;
 mod entry;
 mod evict;
 mod expiry;
+mod hot;
 mod integer;
 mod key;
 mod lsn;
@@ -30,11 +32,13 @@ pub mod store;
 pub mod table;
 mod time;
 mod ttl;
+mod usage;
 pub mod wal;
 mod watch;
 
 pub use cell::{Cell, UNIT_BYTES};
 pub use entry::{Encoding, Entry, Form, Grace, Kind, Look, Value};
+pub use hot::HotKey;
 pub use key::{Db, Key};
 pub use lsn::{Lsn, Origin};
 pub use op::{Applied, ExpiryChange, FlagsChange, Op, Refusal};

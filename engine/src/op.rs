@@ -91,6 +91,23 @@ pub enum Op<'a> {
     },
 }
 
+impl<'a> Op<'a> {
+    /// The one key that is changed, if there is just one.
+    #[inline]
+    pub fn key(&self) -> Option<Key<'a>> {
+        match *self {
+            Op::Put { key, .. }
+            | Op::Splice { key, .. }
+            | Op::Delete { key }
+            | Op::Invalidate { key, .. }
+            | Op::SetExpiry { key, .. }
+            | Op::PutAbsent { key, .. }
+            | Op::Lock { key, .. } => Some(key),
+            Op::DeletePrefix { .. } | Op::Flush { .. } | Op::Swap { .. } => None,
+        }
+    }
+}
+
 /// What a [`Op::Put`] or [`Op::Invalidate`] does to the entry's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryChange {

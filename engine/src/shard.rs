@@ -41,6 +41,7 @@ use crate::cell::Cell;
 use crate::entry::{self, Entry, Form, HEADER_BYTES, Kind, Look, Record, Uses};
 use crate::evict::{EvictOptions, Evictor};
 use crate::expiry::Wheel;
+use crate::hot::HotKey;
 use crate::key::{Db, Key};
 use crate::limits;
 use crate::lsn::Lsn;
@@ -52,6 +53,7 @@ use crate::snapshot::Item;
 use crate::stats::{MemoryUse, ShardStats};
 use crate::time::Millis;
 use crate::ttl::TtlPolicy;
+use crate::usage::{Held, Situation, Usage};
 use crate::watch::{Touched, Watch};
 pub(crate) use contents::scale;
 use contents::{Cause, Contents, prefix};
@@ -143,6 +145,7 @@ pub struct Shard {
     /// The highest fencing token there was.
     fence: u64,
     watch: Watch,
+    usage: Usage,
     /// Cells moved by the evacuation under way: kept to be used again.
     moved: Vec<Cell>,
 }
@@ -170,6 +173,7 @@ impl Shard {
         };
         let evictor = Evictor::new(evict_options(&options));
         let has_ttl_policy = !options.ttl.is_idle();
+        let usage = Usage::new(options.seed);
         Ok(Shard {
             options,
             has_ttl_policy,
@@ -178,6 +182,7 @@ impl Shard {
             outside_bytes: 0,
             fence: 0,
             watch: Watch::default(),
+            usage,
             moved: Vec::new(),
         })
     }
@@ -309,6 +314,9 @@ impl Shard {
             Op::Flush { db } => self.flush(db),
             Op::Swap { first, second } => self.swap(first, second),
         };
+        if op.key().is_none_or(|key| self.usage.draws(key.hash)) {
+            self.note_change(&op, now);
+        }
         match applied {
             Err(_) => self.contents.journal.release(),
             Ok(Applied { existed, .. }) if !self.watch.is_idle() => self.tell_watchers(&{ op }, existed, now),
@@ -430,6 +438,7 @@ impl Shard {
     /// Sets every counter to zero.
     pub fn reset_stats(&mut self) {
         self.contents.stats = ShardStats::default();
+        self.usage.reset();
     }
 
     /// Where the memory is.
@@ -441,7 +450,7 @@ impl Shard {
             cells: contents.slab.used_bytes(),
             slab: contents.slab.resident_bytes(),
             tables: contents.databases.resident_bytes(),
-            bookkeeping: contents.wheel.bytes() as u64 + self.evictor.resident_bytes(),
+            bookkeeping: self.bookkeeping_bytes(),
         }
     }
 
@@ -449,13 +458,16 @@ impl Shard {
     fn look_up(&mut self, key: Key<'_>, now: Millis, touch: Touch) -> Option<(Cell, Uses)> {
         let Some(found) = self.contents.find_live(key, now) else {
             self.contents.stats.misses += u64::from(touch != Touch::Leave);
+            self.use_key(key, None, now, touch);
             return None;
         };
         if !self.contents.is_shown(found.cell, now) {
             self.count_hidden(found.cell, touch);
+            self.use_key(key, None, now, touch);
             return None;
         }
         self.contents.stats.hits += u64::from(touch != Touch::Leave);
+        self.use_key(key, Some(found.cell), now, touch);
         let before = self.contents.header(found.cell).uses();
         if touch == Touch::Count {
             let after = Uses::read(self.evictor.touched(before.access(), now));
@@ -464,6 +476,70 @@ impl Shard {
             }
         }
         Some((found.cell, before))
+    }
+
+    /// Counts a use of a key by a read that found `cell`.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the whole of a read is one function")]
+    fn use_key(&mut self, key: Key<'_>, cell: Option<Cell>, now: Millis, touch: Touch) {
+        if touch != Touch::Leave && self.usage.draws(key.hash) {
+            self.note_read(key, cell, now);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_read(&mut self, key: Key<'_>, cell: Option<Cell>, now: Millis) {
+        let held = cell.map(|cell| self.held(cell));
+        self.usage.note_read(key, held, now);
+    }
+
+    /// Takes in a change that was drawn, or one of more than a key.
+    #[cold]
+    #[inline(never)]
+    fn note_change(&mut self, op: &Op<'_>, now: Millis) {
+        match *op {
+            _ if self.contents.journal.is_replaying() => self.usage.pass(),
+            Op::Flush { db } => self.usage.note_flush(db),
+            Op::Swap { first, second } => self.usage.note_swap(first, second),
+            _ => {
+                // What begins with a deleted prefix is found missing when it is read next.
+                let Some(key) = op.key() else { return };
+                let found = self.contents.find(key).filter(|found| self.contents.is_shown(found.cell, now));
+                let held = found.map(|found| self.held(found.cell));
+                self.usage.note_change(key, held, now);
+            }
+        }
+    }
+
+    /// What the sketches are told of an entry.
+    fn held(&self, cell: Cell) -> Held {
+        let record = self.contents.record(cell);
+        Held {
+            payload_bytes: record.payload_bytes() as u64,
+            memory_bytes: (self.contents.slab.capacity(cell) + SLOT_SHARE_BYTES) as u64,
+            expiry: record.expiry(),
+        }
+    }
+
+    /// Lets the sketches of hot keys and of the miss-ratio curve know the time: to be called a few times a second while
+    /// the shard is used.
+    pub fn tick(&mut self, now: Millis) {
+        let stats = self.contents.stats;
+        let situation = Situation {
+            policy: self.options.policy,
+            sample_count: self.options.sample_count,
+            memory_bytes_max: self.options.memory_bytes_max,
+            used_bytes: self.used_bytes(),
+            entry_count: self.contents.databases.entry_count(),
+            read_count: stats.hits + stats.misses,
+        };
+        self.usage.tick(&situation, now);
+    }
+
+    /// The keys that were used most of late, at most `count`, the hottest first.
+    pub fn hot_keys(&self, count: usize, now: Millis) -> Vec<HotKey> {
+        self.usage.hot.top(count, now)
     }
 
     /// Counts a read of an entry that is not shown.

@@ -28,6 +28,6 @@ pub struct MemoryUse {
     pub slab: u64,
     /// Hash tables.
     pub tables: u64,
-    /// Expiry wheel, ghosts and other bookkeeping.
+    /// Expiry wheel, ghosts, sketches and other bookkeeping.
     pub bookkeeping: u64,
 }

@@ -278,6 +278,7 @@ impl Thread {
         self.is_monitored = self.shared.monitor_count.load(Ordering::Relaxed) > 0;
         if self.counters.is_sample_due(now) {
             self.counters.take_sample(now, self.shard.memory().used);
+            self.shard.tick(now);
         }
         self.counters.start_timing();
     }

@@ -60,9 +60,14 @@ impl Shard {
     pub(super) fn used_bytes(&self) -> u64 {
         self.contents.slab.charged_bytes()
             + self.contents.databases.resident_bytes()
-            + self.contents.wheel.bytes() as u64
-            + self.evictor.resident_bytes()
+            + self.bookkeeping_bytes()
             + self.outside_bytes
+    }
+
+    /// Memory of the expiry wheel, the policy's records and the sketches.
+    #[inline]
+    pub(super) fn bookkeeping_bytes(&self) -> u64 {
+        self.contents.wheel.bytes() as u64 + self.evictor.resident_bytes() + self.usage.resident_bytes()
     }
 
     /// Makes sure that `bytes` more can be taken at `now`, of which `credit` will be given back.
