@@ -315,7 +315,7 @@ impl Shard {
             Op::Swap { first, second } => self.swap(first, second),
         };
         if op.key().is_none_or(|key| self.usage.draws(key.hash)) {
-            self.note_change(&op, now);
+            self.note_change(&{ op }, now);
         }
         match applied {
             Err(_) => self.contents.journal.release(),
