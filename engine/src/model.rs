@@ -23,8 +23,8 @@ use expected::{
 
 use crate::limits::{KEY_BYTES_MAX, PREFIX_COUNT_MAX, VALUE_BYTES_MAX};
 use crate::{
-    Applied, Db, ExpiryChange, FlagsChange, Form, Grace, Look, Millis, Op, Policy, Refusal, Shard, ShardOptions,
-    ShardStats, Touch, Value,
+    Applied, Db, ExpiryChange, FlagsChange, Form, Grace, Look, Millis, Op, Policy, Refusal, SIZE_BIN_COUNT, Shard,
+    ShardOptions, ShardStats, Touch, Value,
 };
 
 /// How far one write may go beyond the limit: by what tables, wheel and queues grow by at once.
@@ -171,11 +171,33 @@ impl Model {
             for key in &live {
                 self.accept_missing(db, key);
             }
+            self.check_sizes(db);
             let expiring = self.databases[number].values().filter(|kept| kept.expiry.is_some()).count() as u64;
             let counted = self.shard.expiring(db, now).0;
             let is_purging = self.shard.prefixes().any(|pending| pending.db == db);
             assert!(counted <= expiring || is_purging, "{counted} entries of {expiring} expire");
         }
+    }
+
+    /// Compares the histogram of lengths with those of everything there is, what nobody sees any more included.
+    fn check_sizes(&self, db: Db) {
+        if self.shard.prefixes().any(|pending| pending.db == db) {
+            return;
+        }
+        let mut lengths = [0; SIZE_BIN_COUNT];
+        let mut from = Some(0);
+        while let Some(prefix) = from {
+            from = self.shard.scan_items(db, prefix, 512, |item| {
+                if item.form == Form::String {
+                    let length = match item.value {
+                        Value::Bytes(bytes) => bytes.len(),
+                        Value::Integer(integer) => integer.to_string().len(),
+                    };
+                    lengths[length.checked_ilog2().map_or(0, |power| power as usize + 1)] += 1;
+                }
+            });
+        }
+        assert_eq!(lengths, self.shard.string_sizes(db), "lengths of the strings of {db:?}");
     }
 
     fn put(&mut self, db: Db, choices: &mut impl Choices) {

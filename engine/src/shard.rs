@@ -48,6 +48,7 @@ use crate::lsn::Lsn;
 use crate::op::{Applied, Op, Refusal};
 use crate::policy::Policy;
 use crate::prefixes::{PendingPrefix, Prefixes};
+use crate::sizes::SIZE_BIN_COUNT;
 use crate::slab::{Slab, SlabOptions};
 use crate::snapshot::Item;
 use crate::stats::{MemoryUse, ShardStats};
@@ -354,6 +355,13 @@ impl Shard {
         let physical = databases.physical(databases.id(db));
         let mean = physical.expiry_sum.checked_div(u128::from(physical.expiring_count)).unwrap_or(0) as u64;
         (physical.expiring_count, mean.saturating_sub(now.0))
+    }
+
+    /// How many strings of `db` have a length of 0 bytes, of 1, of 2 to 3, of 4 to 7, and so on by powers of two; those
+    /// included whose time is over but which nobody has met yet.
+    pub fn string_sizes(&self, db: Db) -> [u64; SIZE_BIN_COUNT] {
+        let databases = &self.contents.databases;
+        databases.physical(databases.id(db)).sizes.strings()
     }
 
     /// Calls `each` with the live entries of `db` in hash order from the hash prefix `from` on, until at

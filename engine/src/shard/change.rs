@@ -16,6 +16,7 @@ use crate::integer;
 use crate::key::{Db, Key};
 use crate::limits::{KEY_BYTES_MAX, TOKEN_MAX, VALUE_BYTES_MAX};
 use crate::op::{Applied, ExpiryChange, FlagsChange, Refusal};
+use crate::sizes::Bin;
 use crate::time::Millis;
 use crate::wal::{Body, Log, Removal};
 
@@ -329,6 +330,7 @@ impl Shard {
             Value::Bytes(_) => None,
         };
         let (ending, client_flags) = (Ending::of(&record), record.client_flags());
+        let before = Bin::of(&record);
         let length = text.map_or(shape.value_bytes, <[u8]>::len);
         let total = length.max(end);
         // The fields stay as they are, so that the key does when the cell does.
@@ -343,6 +345,7 @@ impl Shard {
             splice_into(value, length, offset, bytes);
             self.contents.payload_bytes =
                 self.contents.payload_bytes - shape.value_bytes as u64 + target.value_bytes as u64;
+            self.contents.databases.note_size(found.id, before, Bin::of_length(total));
             let access = self.evictor.touched(header.access(), now);
             Header::new(form, target, Encoding::Spliced, found.id, version, access)
                 .with_stale(header.is_stale())
@@ -617,6 +620,8 @@ impl Shard {
         entry::write_fields(bytes, shape, expiry, client_flags, ending.grace);
         bytes[shape.key_offset()..].copy_from_slice(key.bytes);
         self.contents.payload_bytes += (shape.key_bytes + shape.value_bytes) as u64;
+        let bin = Bin::of(&self.contents.record(cell));
+        self.contents.databases.sizes_mut(id).add(bin);
         if expiry != NEVER {
             self.contents.databases.note_expiry(id, NEVER, expiry);
             self.contents.wheel.arm(cell.unit(), expiry, now);
@@ -629,6 +634,8 @@ impl Shard {
         self.contents.preserve(found);
         let record = self.contents.record(found.cell);
         let (expiry, payload) = (record.expiry_or_never(), record.payload_bytes() as u64);
+        let bin = Bin::of(&record);
+        self.contents.databases.sizes_mut(found.id).remove(bin);
         if expiry != NEVER {
             self.contents.wheel.disarm();
             self.contents.databases.note_expiry(found.id, expiry, NEVER);
@@ -647,6 +654,7 @@ impl Shard {
         let version = self.contents.journal.note(body);
         let record = self.contents.record(found.cell);
         let (header, before) = (record.header, record.expiry_or_never());
+        let bin_before = value.map(|_| Bin::of(&record));
         let Whole { key, form, shape, encoding, ending, client_flags, is_stale, was_read } = *whole;
         let expiry = ending.at;
         let late = self.rearm(found.cell, header, before, expiry, now);
@@ -669,6 +677,10 @@ impl Shard {
             .write(bytes);
         let payload = self.contents.payload_bytes - header.value_bytes() as u64;
         self.contents.payload_bytes = payload + shape.value_bytes as u64;
+        if let Some(before) = bin_before {
+            let after = Bin::of(&self.contents.record(found.cell));
+            self.contents.databases.note_size(found.id, before, after);
+        }
         if expiry != NEVER {
             self.contents.wheel.settle(&mut SlabCells(&mut self.contents.slab));
         }

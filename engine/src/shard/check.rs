@@ -9,6 +9,7 @@ use crate::entry::{Form, Grace, INTEGER_BYTES, VERSION_MAX};
 use crate::evict::Store;
 use crate::expiry::Armed;
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::sizes::{Bin, Sizes};
 use crate::{Encoding, integer};
 
 /// Sums over entries, to be compared with what the shard keeps.
@@ -40,7 +41,7 @@ impl Shard {
         for id in 0..2 * self.options.database_count {
             let physical = contents.databases.physical(id);
             physical.table.check(|cell| prefix(contents.hash_of(contents.record(cell).key())));
-            let (mut expiring_count, mut expiry_sum, mut length) = (0, 0, 0);
+            let (mut expiring_count, mut expiry_sum, mut length, mut sizes) = (0, 0, 0, Sizes::EMPTY);
             let mut from = Some(0);
             while let Some(hash) = from {
                 from = physical.table.walk(hash, 1024, |_, cell| {
@@ -48,6 +49,7 @@ impl Shard {
                     self.check_entry(id, cell, &mut sums);
                     length += 1;
                     let record = contents.record(cell);
+                    sizes.add(Bin::of(&record));
                     if let Some(expiry) = record.expiry() {
                         expiring_count += 1;
                         expiry_sum += u128::from(expiry.0);
@@ -63,6 +65,7 @@ impl Shard {
                 (physical.expiring_count, physical.expiry_sum),
                 "expiries of table {id}"
             );
+            assert_eq!((&sizes, sizes.total()), (&physical.sizes, length as u64), "sizes of table {id}");
             if !contents.databases.is_retiring(id) {
                 sums.entry_count += length as u64;
             }

@@ -19,6 +19,7 @@ use crate::evict::{Evictor, Store};
 use crate::expiry::{Armed, Cells, Wheel};
 use crate::key::Key;
 use crate::prefixes::Prefixes;
+use crate::sizes::Bin;
 use crate::slab::Slab;
 use crate::snapshot::Walk;
 use crate::stats::ShardStats;
@@ -196,6 +197,7 @@ impl Contents {
         self.preserve(found);
         let record = record(&self.slab, found.cell);
         let (expiry, payload) = (record.expiry_or_never(), record.payload_bytes() as u64);
+        let bin = Bin::of(&record);
         if let Some(removal) = cause.removal()
             && let Some(db) = self.databases.logical(found.id)
         {
@@ -206,6 +208,7 @@ impl Contents {
             self.databases.note_expiry(found.id, expiry, NEVER);
         }
         self.payload_bytes -= payload;
+        self.databases.sizes_mut(found.id).remove(bin);
         self.databases.remove(found.id, found.position);
         self.slab.free(found.cell);
         match cause {

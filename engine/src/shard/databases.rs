@@ -7,12 +7,13 @@
 //!
 //! Invariants:
 //! - Each table is exactly one of: a database's, retiring, spare. A spare table is empty.
-//! - `expiring_count` and `expiry_sum` of a table are over its entries that have an expiry.
+//! - `expiring_count` and `expiry_sum` of a table are over its entries that have an expiry, its `sizes` over all.
 //! - `resident_bytes` is the sum over all tables.
 
 use crate::cell::Cell;
 use crate::entry::NEVER;
 use crate::key::Db;
+use crate::sizes::{Bin, Sizes};
 use crate::table::{Position, Table};
 
 /// A physical table and what is known of its entries as a whole.
@@ -21,6 +22,7 @@ pub(super) struct Physical {
     pub(super) expiring_count: u64,
     /// Sum of all expiries, in milliseconds since the epoch.
     pub(super) expiry_sum: u128,
+    pub(super) sizes: Sizes,
 }
 
 /// All tables of a shard.
@@ -37,7 +39,7 @@ pub(super) struct Databases {
 impl Databases {
     /// `count` empty databases.
     pub(super) fn new(count: u8) -> Databases {
-        let empty = || Physical { table: Table::new(), expiring_count: 0, expiry_sum: 0 };
+        let empty = || Physical { table: Table::new(), expiring_count: 0, expiry_sum: 0, sizes: Sizes::EMPTY };
         Databases {
             tables: std::iter::repeat_with(empty).take(2 * usize::from(count)).collect(),
             logical: (0..count).collect(),
@@ -119,6 +121,20 @@ impl Databases {
         }
     }
 
+    /// The lengths of the entries of a table, to be kept right.
+    #[inline]
+    pub(super) fn sizes_mut(&mut self, id: u8) -> &mut Sizes {
+        &mut self.tables[usize::from(id)].sizes
+    }
+
+    /// Accounts for an entry whose value was of `before` and is of `after`.
+    #[inline]
+    pub(super) fn note_size(&mut self, id: u8, before: Bin, after: Bin) {
+        if before != after {
+            self.sizes_mut(id).change(before, after);
+        }
+    }
+
     /// Exchanges two databases.
     pub(super) fn swap(&mut self, first: Db, second: Db) {
         self.logical.swap(usize::from(first.0), usize::from(second.0));
@@ -130,6 +146,7 @@ impl Databases {
         for physical in &mut self.tables {
             physical.table.clear();
             (physical.expiring_count, physical.expiry_sum) = (0, 0);
+            physical.sizes = Sizes::EMPTY;
         }
         self.resident_bytes = self.tables.iter().map(|physical| physical.table.resident_bytes() as u64).sum();
     }
