@@ -37,6 +37,9 @@ pub(crate) const SLOT_SCAN_COUNT: usize = 4_096;
 /// sixth of a second of work, and 16 MiB of memory.
 pub(crate) const LCS_CELL_COUNT_MAX: u64 = 1 << 27;
 
+/// Milliseconds that a survey waits for the parts of all shards.
+pub(crate) const SURVEY_PATIENCE_MS: u64 = 300;
+
 /// Slow moments kept of each kind.
 pub(crate) const EVENT_SAMPLE_COUNT_MAX: usize = 160;
 

@@ -13,6 +13,7 @@ mod observe;
 mod pause;
 mod persist;
 mod reactor;
+mod remembered;
 mod router;
 mod thread;
 mod turn;

@@ -24,9 +24,11 @@ use crate::observe::Counters;
 use crate::observe::clock::Nanos;
 use crate::observe::events::{Event, Events, Sample};
 use crate::observe::monitor::without_secrets;
+use crate::observe::pulse::Pulses;
 use crate::observe::slow_log::{self, SlowEntry, SlowLog};
 use crate::pause::Pause;
 use crate::persist::{Local, Persist};
+use crate::remembered::Remembered;
 use crate::waiters::Waiters;
 
 /// A data thread and the shard it owns: 0 to the number of shards less one.
@@ -105,6 +107,10 @@ pub(crate) struct Shared {
     pub run_id: String,
     /// How durability stands, and what is wanted of it.
     pub persist: Arc<Persist>,
+    /// Since when each thread is at its turn.
+    pub pulses: Pulses,
+    /// What shards said last, for the time when they are silent.
+    pub remembered: Remembered,
     config: Mutex<Arc<Config>>,
     config_generation: AtomicU64,
     client_id_next: AtomicU64,
@@ -131,6 +137,8 @@ impl Shared {
             started_at,
             run_id,
             persist: Arc::new(Persist::new(shard_count, started_at)),
+            pulses: Pulses::new(shard_count),
+            remembered: Remembered::new(shard_count),
             config: Mutex::new(Arc::new(config)),
             config_generation: AtomicU64::new(1),
             client_id_next: AtomicU64::new(1),

@@ -80,7 +80,7 @@ pub(crate) fn join(
     let start = reply.len();
     thread.settle_others(entry.index());
     let random = thread.random.next();
-    let input = JoinInput { args, parts, random, dialect: caller.dialect, config: &thread.config };
+    let input = JoinInput { args, parts, silent: &[], random, dialect: caller.dialect, config: &thread.config };
     if let Err(failure) = join(&input, reply) {
         fail(thread, caller, entry, &failure, start, reply);
     }
@@ -200,7 +200,9 @@ fn run(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply:
         Run::Home(run) | Run::Owner(run) | Run::Chosen { run, .. } | Run::Split { run, .. } => {
             run(&mut context, args, reply)
         }
-        Run::Every { part, .. } | Run::Spread { part, .. } => part(&mut context, args, reply),
+        Run::Every { part, .. } | Run::Survey { part, .. } | Run::Spread { part, .. } => {
+            part(&mut context, args, reply)
+        }
         Run::Atomic { .. } => decide_here(&mut context, entry, args, reply),
         Run::Park { .. } => unreachable!("these are run by `execute_parkable`"),
         Run::Wait(_) => unreachable!("these are begun by `begin_wait`"),

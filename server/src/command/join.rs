@@ -107,11 +107,19 @@ mod tests {
     use crate::config::Config;
 
     fn check(join: Join, parts: &[(&str, &[u32])], expected: &str) {
-        let parts: Vec<_> =
-            parts.iter().map(|(bytes, key_positions)| ReplyPart { bytes: bytes.as_bytes(), key_positions }).collect();
+        let parts: Vec<_> = parts
+            .iter()
+            .map(|(bytes, key_positions)| ReplyPart { bytes: bytes.as_bytes(), key_positions, is_remembered: false })
+            .collect();
         let mut out = Vec::new();
-        let input =
-            JoinInput { args: &[], parts: &parts, random: 0, dialect: Dialect::Resp, config: &Config::default() };
+        let input = JoinInput {
+            args: &[],
+            parts: &parts,
+            silent: &[],
+            random: 0,
+            dialect: Dialect::Resp,
+            config: &Config::default(),
+        };
         let outcome = join(&input, &mut Reply::new(&mut out, Protocol::Resp2));
         let text = outcome.map_or_else(|failure| failure.text().to_owned(), |()| out.escape_ascii().to_string());
         assert_eq!(text, expected);

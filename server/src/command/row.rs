@@ -37,6 +37,8 @@ pub(crate) struct JoinInput<'a> {
     pub args: Args<'a>,
     /// One part for each shard that took part.
     pub parts: &'a [ReplyPart<'a>],
+    /// The shards that did not answer in time, of a [`Run::Survey`]; in ascending order.
+    pub silent: &'a [u16],
     /// A random number, for joins that choose.
     pub random: u64,
     /// The protocol of the reply.
@@ -50,8 +52,10 @@ pub(crate) struct ReplyPart<'a> {
     /// What the shard's handler wrote: a reply in the client's protocol, or bytes of the command's own making.
     pub bytes: &'a [u8],
     /// Positions (in the whole request's list of keys) of the keys the shard was asked for; empty for
-    /// [`Run::Every`].
+    /// [`Run::Every`] and [`Run::Survey`].
     pub key_positions: &'a [u32],
+    /// It was written for an earlier request, of whichever client of whichever thread, and stands for a silent shard.
+    pub is_remembered: bool,
 }
 
 bitflags! {
@@ -175,6 +179,17 @@ pub(crate) enum Run {
         /// Makes the reply.
         join: Join,
     },
+    /// On every shard as [`Run::Every`], for rows that only look, in which the server shows how it is: a shard that does
+    /// not answer within [`SURVEY_PATIENCE_MS`](crate::limits::SURVEY_PATIENCE_MS) is not waited for. Its part is the last
+    /// one that it wrote of this [`Memory`], if any, and else there is none; either way it is [`JoinInput::silent`].
+    Survey {
+        /// Runs on each shard and writes bytes that only `join` reads.
+        part: Handler,
+        /// Makes the reply, of which the client's own thread has written a part at least.
+        join: Join,
+        /// What is remembered of a shard for the time when it is silent.
+        memory: Memory,
+    },
     /// On keys of any shards as one atomic step.
     Atomic {
         /// Checks the arguments and says which keys are to be held, and read.
@@ -187,6 +202,18 @@ pub(crate) enum Run {
     Wait(WaitHandler),
     /// By its second argument: one of these.
     Container(&'static [Command]),
+}
+
+/// What is remembered of each shard, for surveys while it is silent: rows with the same memory write the same parts,
+/// whatever their arguments are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// Nothing.
+    None,
+    /// Its last report, so that no counter ever goes backwards.
+    Report,
+    /// Its last part of the state that the console shows.
+    State,
 }
 
 /// What the plan of an atomic command sees.

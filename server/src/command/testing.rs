@@ -126,9 +126,10 @@ impl Rig {
                 Err(failure) => Reply::new(&mut out, protocol).error(failure.text()),
             },
             Run::Split { .. } | Run::Spread { .. } => out = self.split(entry, args, &positions),
-            Run::Every { join, .. } => {
+            Run::Every { join, .. } | Run::Survey { join, .. } => {
                 let parts: Vec<Vec<u8>> = (0..self.threads.len()).map(|shard| self.part(shard, entry, args)).collect();
-                let parts: Vec<_> = parts.iter().map(|bytes| ReplyPart { bytes, key_positions: &[] }).collect();
+                let parts: Vec<_> =
+                    parts.iter().map(|bytes| ReplyPart { bytes, key_positions: &[], is_remembered: false }).collect();
                 out = self.join(entry, *join, args, &parts);
             }
             Run::Atomic { .. } if self.threads.len() == 1 => out = self.whole(0, entry, args),
@@ -234,7 +235,10 @@ impl Rig {
                 parts.push((self.part(shard, entry, &request), key_positions));
             }
         }
-        let parts: Vec<_> = parts.iter().map(|(bytes, key_positions)| ReplyPart { bytes, key_positions }).collect();
+        let parts: Vec<_> = parts
+            .iter()
+            .map(|(bytes, key_positions)| ReplyPart { bytes, key_positions, is_remembered: false })
+            .collect();
         self.join(entry, *join, args, &parts)
     }
 

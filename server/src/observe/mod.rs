@@ -9,11 +9,14 @@ pub(crate) mod errors;
 pub(crate) mod events;
 pub(crate) mod histogram;
 pub(crate) mod leases;
+pub(crate) mod load;
 pub(crate) mod locks;
 pub(crate) mod monitor;
+pub(crate) mod pulse;
 pub(crate) mod quote;
 pub(crate) mod rates;
 pub(crate) mod slow_log;
+pub(crate) mod stages;
 
 use locksley_engine::Millis;
 
@@ -24,8 +27,10 @@ use clock::{Clock, Nanos};
 use errors::ErrorCounts;
 use histogram::Histogram;
 use leases::LeaseCounters;
+use load::Load;
 use locks::LockCounters;
 use rates::{Rates, Samples, Totals};
+use stages::Stages;
 
 /// Counters of one command or subcommand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +87,10 @@ pub(crate) struct Counters {
     pub leases: LeaseCounters,
     /// What came of locks and rate limits.
     pub locks: LockCounters,
+    /// How busy the thread was.
+    pub load: Load,
+    /// Where the time of requests went.
+    pub stages: Stages,
     /// Most memory the shard was seen to use, in bytes.
     pub peak_memory_bytes: u64,
     /// Whether every command is timed by itself.
@@ -111,6 +120,8 @@ impl Counters {
             cache: CacheCounters::default(),
             leases: LeaseCounters::default(),
             locks: LockCounters::default(),
+            load: Load::default(),
+            stages: Stages::default(),
             peak_memory_bytes: 0,
             times_each: false,
             samples: Samples::default(),

@@ -36,7 +36,9 @@ pub(crate) struct Gather {
 impl Gather {
     /// The parts as a join sees them.
     pub(crate) fn reply_parts(&self) -> Vec<ReplyPart<'_>> {
-        self.parts.iter().map(|part| ReplyPart { bytes: &part.bytes, key_positions: &part.key_positions }).collect()
+        let parts = self.parts.iter();
+        let seen = parts.map(|Part { bytes, key_positions }| ReplyPart { bytes, key_positions, is_remembered: false });
+        seen.collect()
     }
 }
 

@@ -43,7 +43,9 @@ impl Desk {
             return self.route(hand, entry, args, owner, sink);
         }
         match entry.row.run {
-            Run::Every { join, .. } | Run::Spread { join, .. } => self.run_only_part(hand, entry, join, args, sink),
+            Run::Every { join, .. } | Run::Survey { join, .. } | Run::Spread { join, .. } => {
+                self.run_only_part(hand, entry, join, args, sink);
+            }
             Run::Wait(_) => self.run_wait(hand, entry, args, sink),
             Run::Park { .. } => self.run_parkable(hand, entry, args, sink),
             _ => self.run_here(hand, entry, args, sink),
@@ -82,7 +84,7 @@ impl Desk {
             Run::Spread { .. } => (0..entry.row.keys.positions(args.len()).count() as u32).collect(),
             _ => Vec::new(),
         };
-        let parts = [ReplyPart { bytes: &bytes, key_positions: &key_positions }];
+        let parts = [ReplyPart { bytes: &bytes, key_positions: &key_positions, is_remembered: false }];
         let mut reply = Reply::new(&mut sink.buffer, protocol);
         join(&mut self.thread, hand.caller, entry, make, args, &parts, &mut reply);
         self.pool.give(bytes);
@@ -97,13 +99,13 @@ impl Desk {
         match &entry.row.run {
             Run::Home(_) => self.run_here(hand, entry, args, sink),
             Run::Wait(_) => self.run_wait(hand, entry, args, sink),
-            Run::Every { join, .. } if is_shard_door => {
+            Run::Every { join, .. } | Run::Survey { join, .. } if is_shard_door => {
                 if is_whole(entry.row) && self.locks.blocks_whole() {
                     return self.ask_every(hand, entry, *join, args, &[here], sink);
                 }
                 self.run_only_part(hand, entry, *join, args, sink);
             }
-            Run::Every { join, .. } => {
+            Run::Every { join, .. } | Run::Survey { join, .. } => {
                 let shards: Vec<u16> = (0..shard_count).collect();
                 self.ask_every(hand, entry, *join, args, &shards, sink);
             }

@@ -218,11 +218,12 @@ mod tests {
             config.maxmemory_policy = Policy::Noeviction;
         });
         assert!(rig.response(line).starts_with("HTTP/1.1 503 "), "all shards are full");
-        let part = |bytes| crate::command::row::ReplyPart { bytes, key_positions: &[0] };
-        let other = crate::command::row::ReplyPart { bytes: b"-OOM full", key_positions: &[1] };
+        let part = |bytes| crate::command::row::ReplyPart { bytes, key_positions: &[0], is_remembered: false };
+        let other = crate::command::row::ReplyPart { bytes: b"-OOM full", key_positions: &[1], is_remembered: false };
         let input = JoinInput {
             args: &[b"batch-put", b"a", b"", b"", b"b", b"", b""],
             parts: &[part(b"=\x03\0\0\0\"x\""), other],
+            silent: &[],
             random: 0,
             dialect: crate::command::dialect::Dialect::of(crate::client::Door::Http),
             config: &rig.inner.threads[0].config,

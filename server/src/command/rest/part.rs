@@ -65,13 +65,13 @@ mod tests {
             })
             .expect("the writer does not fail");
         }
-        let part = ReplyPart { bytes: &bytes, key_positions: &[] };
+        let part = ReplyPart { bytes: &bytes, key_positions: &[], is_remembered: false };
         assert_eq!(answers(&part).expect("there are answers").collect::<Vec<_>>(), written);
     }
 
     #[test]
     fn a_failure_is_none_of_them() {
-        let part = ReplyPart { bytes: b"-OOM full", key_positions: &[] };
+        let part = ReplyPart { bytes: b"-OOM full", key_positions: &[], is_remembered: false };
         assert_eq!(answers(&part).err().map(|failure| failure.text().to_owned()), Some("OOM full".to_owned()));
     }
 }

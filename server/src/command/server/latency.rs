@@ -8,7 +8,7 @@ use super::pack::{Reader, write_number};
 use super::report;
 use crate::command::context::Context;
 use crate::command::failure::Failure;
-use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, ReplyPart, Run};
+use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Memory, Outcome, ReplyPart, Run};
 use crate::command::table::{Entry, table};
 use crate::command::{help, join};
 use crate::observe::CommandCounters;
@@ -43,7 +43,7 @@ const SUBCOMMAND: Command = Command {
 const DOCTOR: Command = Command {
     name: "doctor",
     summary: "Returns what slow moments there were, in words",
-    run: Run::Every { part: events_part, join: doctor },
+    run: Run::Survey { part: events_part, join: doctor, memory: Memory::None },
     ..SUBCOMMAND
 };
 
@@ -52,7 +52,7 @@ const GRAPH: Command = Command {
     arity: 3,
     summary: "Draws the slow moments of one kind",
     syntax: "event",
-    run: Run::Every { part: events_part, join: graph },
+    run: Run::Survey { part: events_part, join: graph, memory: Memory::None },
     ..SUBCOMMAND
 };
 
@@ -70,7 +70,7 @@ const HISTOGRAM: Command = Command {
     summary: "Returns how many calls of each command took how long at most",
     complexity: "O(N), N the number of commands asked for",
     syntax: "[command [command ...]]",
-    run: Run::Every { part: report::part, join: histogram },
+    run: Run::Survey { part: report::part, join: histogram, memory: Memory::Report },
     ..SUBCOMMAND
 };
 
@@ -79,14 +79,14 @@ const HISTORY: Command = Command {
     arity: 3,
     summary: "Returns the slow moments of one kind",
     syntax: "event",
-    run: Run::Every { part: events_part, join: history },
+    run: Run::Survey { part: events_part, join: history, memory: Memory::None },
     ..SUBCOMMAND
 };
 
 const LATEST: Command = Command {
     name: "latest",
     summary: "Returns the last slow moment of each kind, and the longest",
-    run: Run::Every { part: events_part, join: latest },
+    run: Run::Survey { part: events_part, join: latest, memory: Memory::None },
     ..SUBCOMMAND
 };
 

@@ -11,7 +11,7 @@ use super::report::{self, Numbers, Report};
 use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::help;
-use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, Run};
+use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Memory, Outcome, Run};
 
 pub(super) static MEMORY: Command = Command {
     name: "memory",
@@ -41,7 +41,7 @@ const SUBCOMMAND: Command = Command {
 const DOCTOR: Command = Command {
     name: "doctor",
     summary: "Returns advice about memory",
-    run: Run::Every { part: report::part, join: doctor },
+    run: Run::Survey { part: report::part, join: doctor, memory: Memory::Report },
     ..SUBCOMMAND
 };
 
@@ -55,7 +55,7 @@ const HELP: Command = Command {
 const MALLOC_STATS: Command = Command {
     name: "malloc-stats",
     summary: "Returns what the slabs of each shard hold",
-    run: Run::Every { part: report::part, join: malloc_stats },
+    run: Run::Survey { part: report::part, join: malloc_stats, memory: Memory::Report },
     ..SUBCOMMAND
 };
 
@@ -69,7 +69,7 @@ const PURGE: Command = Command {
 const STATS: Command = Command {
     name: "stats",
     summary: "Returns where the memory is",
-    run: Run::Every { part: report::part, join: stats },
+    run: Run::Survey { part: report::part, join: stats, memory: Memory::Report },
     ..SUBCOMMAND
 };
 

@@ -211,9 +211,15 @@ pub(super) fn part(context: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>
 /// The error that a shard replied in place of its report.
 pub(super) fn read_all(parts: &[ReplyPart<'_>]) -> Result<Vec<Report>, Failure> {
     check_parts(parts)?;
-    let mut reports: Vec<Report> = parts.iter().map(|part| Report::read(part.bytes)).collect();
+    let mut reports: Vec<Report> = parts.iter().map(read).collect();
     reports.sort_by_key(|report| report.shard);
     Ok(reports)
+}
+
+/// What is remembered of a shard was asked for by another client, and says nothing of this one's thread.
+fn read(part: &ReplyPart<'_>) -> Report {
+    let report = Report::read(part.bytes);
+    if part.is_remembered { Report { home: None, ..report } } else { report }
 }
 
 /// What all reports say together; `home` is the one report's that has it.

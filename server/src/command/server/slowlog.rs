@@ -7,7 +7,7 @@ use locksley_wire::resp::Reply;
 use super::pack::{Reader, write_bytes, write_number, write_text};
 use crate::command::context::Context;
 use crate::command::failure::Failure;
-use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, Run};
+use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Memory, Outcome, Run};
 use crate::command::{help, join};
 use crate::observe::clock::Nanos;
 use crate::observe::slow_log::SlowEntry;
@@ -43,7 +43,7 @@ const GET: Command = Command {
     arity: -2,
     summary: "Returns the newest entries of the slow log",
     syntax: "[count]",
-    run: Run::Every { part: get_part, join: get },
+    run: Run::Survey { part: get_part, join: get, memory: Memory::None },
     ..SUBCOMMAND
 };
 
@@ -51,7 +51,7 @@ const LEN: Command = Command {
     name: "len",
     summary: "Returns how many entries the slow log has",
     complexity: "O(1)",
-    run: Run::Every { part: length_part, join: length },
+    run: Run::Survey { part: length_part, join: length, memory: Memory::None },
     ..SUBCOMMAND
 };
 

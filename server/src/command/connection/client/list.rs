@@ -12,7 +12,7 @@ use crate::client::{Client, ClientSlot};
 use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::join;
-use crate::command::row::{Args, Command, JoinInput, Outcome, Run};
+use crate::command::row::{Args, Command, JoinInput, Memory, Outcome, Run};
 
 pub(super) const INFO: Command = Command {
     name: "info",
@@ -30,7 +30,7 @@ pub(super) const LIST: Command = Command {
     summary: "Returns what is known of all connections",
     complexity: "O(N log N), N the number of clients",
     syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
-    run: Run::Every { part: list, join: merge },
+    run: Run::Survey { part: list, join: merge, memory: Memory::None },
     ..SUBCOMMAND
 };
 

@@ -8,7 +8,7 @@ use locksley_wire::resp::Reply;
 use super::process;
 use super::report::{self, Report};
 use crate::command::context::Context;
-use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Outcome, Run};
+use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Memory, Outcome, Run};
 use sections::SECTIONS;
 
 pub(super) static INFO: Command = Command {
@@ -22,7 +22,7 @@ pub(super) static INFO: Command = Command {
     summary: "Returns what the server counts and how it is set up",
     complexity: "O(1)",
     syntax: "[section [section ...]]",
-    run: Run::Every { part, join: info },
+    run: Run::Survey { part, join: info, memory: Memory::Report },
 };
 
 /// What a section is made from.
