@@ -176,6 +176,11 @@ impl Shared {
         self.client_count.load(Ordering::Relaxed)
     }
 
+    /// Commands that were slow enough for the slow log since the start.
+    pub(crate) fn slow_count(&self) -> u64 {
+        self.slow_id_next.load(Ordering::Relaxed)
+    }
+
     /// Grows with each change of the configuration.
     pub(crate) fn config_generation(&self) -> u64 {
         self.config_generation.load(Ordering::Acquire)

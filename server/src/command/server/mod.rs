@@ -15,6 +15,7 @@ mod report;
 mod save;
 mod shutdown;
 mod slowlog;
+mod source;
 mod time;
 mod waitaof;
 

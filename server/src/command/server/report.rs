@@ -4,7 +4,10 @@
 //! A report travels as the bytes of a [`ReplyPart`]: a mark, then integers of 8 bytes and strings with their length,
 //! in the order in which both sides list them. Both sides are one program, so there is no version.
 
-use super::info::persistence;
+mod durability;
+mod home;
+mod numbers;
+
 use super::pack::{Reader, write_bytes, write_number, write_numbers, write_text};
 use crate::client::Door;
 use crate::command::context::Context;
@@ -17,121 +20,16 @@ use crate::observe::histogram::{BUCKET_COUNT, Histogram};
 use locksley_engine::Db;
 use locksley_wire::resp::Reply;
 
+pub(in crate::command) use durability::Durability;
+pub(in crate::command) use home::Home;
+pub(in crate::command) use numbers::Numbers;
+
 /// The first byte of a report: whatever an error reply does not begin with.
 const MARK: u8 = b'R';
 
-/// Defines the numbers of a report once, for writing, reading and adding.
-macro_rules! numbers {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What is added up over the shards.
-        #[derive(Clone, Debug, Default, PartialEq, Eq)]
-        pub(super) struct Numbers {
-            $($(#[$doc])* pub $name: u64,)*
-        }
-
-        impl Numbers {
-            /// Adds what another shard reported.
-            pub(super) fn add(&mut self, other: &Numbers) {
-                $(self.$name += other.$name;)*
-            }
-
-            fn write(&self, out: &mut Vec<u8>) {
-                $(write_number(self.$name, out);)*
-            }
-
-            fn read(reader: &mut Reader<'_>) -> Numbers {
-                Numbers { $($name: reader.number(),)* }
-            }
-        }
-    };
-}
-
-numbers! {
-    /// Clients that are connected.
-    clients,
-    /// Bytes of requests and replies that are kept for clients.
-    client_bytes,
-    /// Connections accepted.
-    connections,
-    /// Connections refused.
-    rejected_connections,
-    /// Requests answered.
-    requests,
-    /// Commands run.
-    calls,
-    /// Thousandths of a command a second, of late.
-    calls_per_kilosecond,
-    /// Bytes received a second, of late.
-    received_per_second,
-    /// Bytes sent a second, of late.
-    sent_per_second,
-    /// Bytes received.
-    received_bytes,
-    /// Bytes sent.
-    sent_bytes,
-    /// Clients closed because they did not take their replies.
-    output_limit_disconnections,
-    /// Clients closed because their requests were too long.
-    query_limit_disconnections,
-    /// Counted reads that found their entry.
-    hits,
-    /// Counted reads that found nothing.
-    misses,
-    /// Entries removed because memory was needed.
-    evicted,
-    /// Entries removed because their time was over.
-    expired,
-    /// Memory that counts towards the limit.
-    memory_used,
-    /// Keys and values as clients sent them.
-    memory_payload,
-    /// Cells in use.
-    memory_cells,
-    /// Slab pages.
-    memory_slab,
-    /// Hash tables.
-    memory_tables,
-    /// Other bookkeeping.
-    memory_bookkeeping,
-    /// The most memory that was used.
-    memory_peak,
-    /// Entries, of all databases.
-    keys,
-    /// Entries that have an expiry, of all databases.
-    expiring,
-    /// Removals that were made without a record, because the log had no room.
-    unlogged_removals,
-    /// Writes that waited for room in the log.
-    log_stalls,
-    /// Counted reads that found a note that there is nothing.
-    negative_hits,
-    /// Leases there are.
-    leases,
-    /// Leases given for values that were missing or over.
-    lease_wins,
-    /// Leases given for values that were soon over or out of date.
-    lease_refreshes,
-    /// Callers of GETL that were told to wait, or waited.
-    lease_waits,
-    /// Values shown in their grace.
-    lease_stale,
-    /// Tokens that were not those of a lease.
-    lease_refused,
-    /// Requests that wait for a key.
-    waiters,
-    /// Locks that were given to somebody.
-    lock_grants,
-    /// Requests for a lock that had to wait.
-    lock_waits,
-    /// Requests for a lock that were answered without it.
-    lock_refused,
-    /// Requests beyond a rate limit.
-    throttled,
-}
-
 /// One database of one shard, or of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct DatabaseReport {
+pub(in crate::command) struct DatabaseReport {
     /// Entries.
     pub keys: u64,
     /// Those that have an expiry.
@@ -142,47 +40,16 @@ pub(super) struct DatabaseReport {
 
 /// Keys that a shard is deleting by what they begin with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PrefixReport {
+pub(in crate::command) struct PrefixReport {
     /// The database.
     pub db: u64,
     /// What they begin with.
     pub prefix: Vec<u8>,
 }
 
-/// Facts of the thread that the client is connected to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Home {
-    /// The client came by a shard's own port.
-    pub is_node: bool,
-    /// Port of the RESP listener.
-    pub port: u64,
-    /// The port of the memcached door, 0 for none.
-    pub memcached_port: u64,
-    /// The port of the HTTP door, 0 for none.
-    pub http_port: u64,
-    /// Milliseconds the server has been running.
-    pub uptime_ms: u64,
-    /// Forty hexadecimal digits that name this run.
-    pub run_id: String,
-    /// The section on durability, but for what the shards add up to.
-    pub persistence: String,
-    /// The configuration file, or nothing.
-    pub config_file: String,
-    /// Memory limit.
-    pub maxmemory: u64,
-    /// Eviction policy.
-    pub policy: String,
-    /// Most clients.
-    pub maxclients: u64,
-    /// The longest requests kept for a client of this thread.
-    pub input_bytes_max: u64,
-    /// The longest replies kept for a client of this thread.
-    pub output_bytes_max: u64,
-}
-
 /// What one shard reported.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Report {
+pub(in crate::command) struct Report {
     /// Which shard.
     pub shard: u64,
     /// What is added up.
@@ -200,7 +67,7 @@ pub(super) struct Report {
 }
 
 /// The part of a command that asks every shard for its report.
-pub(super) fn part(context: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+pub(in crate::command) fn part(context: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     Report::of(context).write(reply.buffer());
     Ok(())
 }
@@ -209,7 +76,7 @@ pub(super) fn part(context: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>
 ///
 /// # Errors
 /// The error that a shard replied in place of its report.
-pub(super) fn read_all(parts: &[ReplyPart<'_>]) -> Result<Vec<Report>, Failure> {
+pub(in crate::command) fn read_all(parts: &[ReplyPart<'_>]) -> Result<Vec<Report>, Failure> {
     check_parts(parts)?;
     let mut reports: Vec<Report> = parts.iter().map(read).collect();
     reports.sort_by_key(|report| report.shard);
@@ -223,7 +90,7 @@ fn read(part: &ReplyPart<'_>) -> Report {
 }
 
 /// What all reports say together; `home` is the one report's that has it.
-pub(super) fn total(reports: &[Report]) -> Report {
+pub(in crate::command) fn total(reports: &[Report]) -> Report {
     let (first, others) = reports.split_first().expect("at least one shard reports");
     let mut total = first.clone();
     for report in others {
@@ -250,7 +117,7 @@ pub(super) fn total(reports: &[Report]) -> Report {
 
 impl Report {
     /// What the shard of `context` has to say.
-    pub(super) fn of(context: &mut Context<'_>) -> Report {
+    pub(in crate::command) fn of(context: &mut Context<'_>) -> Report {
         let (caller, now) = (context.caller, context.now());
         let thread = &mut *context.thread;
         thread.settle();
@@ -266,8 +133,12 @@ impl Report {
         let (counters, stats) = (&thread.counters, thread.shard.stats());
         let rates = counters.rates(now);
         let client_bytes = thread.clients.iter().map(|(_, client)| client.input_bytes + client.output_bytes);
+        let clients_at =
+            |doors: &[Door]| thread.clients.iter().filter(|(_, client)| doors.contains(&client.door)).count() as u64;
         let numbers = Numbers {
-            clients: thread.clients.len() as u64,
+            resp_clients: clients_at(&[Door::Shared, Door::Shard]),
+            memcached_clients: clients_at(&[Door::Memcached]),
+            http_clients: clients_at(&[Door::Http]),
             client_bytes: client_bytes.sum::<usize>() as u64,
             connections: counters.connections,
             rejected_connections: counters.rejected_connections,
@@ -307,6 +178,7 @@ impl Report {
             lock_waits: counters.locks.waits,
             lock_refused: counters.locks.refused,
             throttled: counters.locks.throttled,
+            slow_log_entries: thread.slow_log.len() as u64,
         };
         let pending = thread.shard.prefixes();
         let prefixes = pending.map(|pending| PrefixReport { db: pending.db.0.into(), prefix: pending.prefix.to_vec() });
@@ -364,66 +236,6 @@ impl Report {
         let home = (reader.number() == 1).then(|| Home::read(&mut reader));
         assert!(reader.is_at_end(), "a report is read to its end");
         Report { shard, numbers, databases, prefixes, commands, errors, home }
-    }
-}
-
-impl Home {
-    fn of(context: &mut Context<'_>) -> Home {
-        let is_node = context.client().door == Door::Shard;
-        let thread = &*context.thread;
-        let config = &thread.config;
-        let longest = |bytes: fn(&crate::client::Client) -> usize| {
-            thread.clients.iter().map(|(_, client)| bytes(client)).max().unwrap_or(0) as u64
-        };
-        Home {
-            is_node,
-            port: u64::from(config.port),
-            memcached_port: u64::from(config.memcached_port),
-            http_port: u64::from(config.http_port),
-            uptime_ms: thread.now.0.saturating_sub(thread.shared.started_at.0),
-            run_id: thread.shared.run_id.clone(),
-            persistence: persistence::describe(thread),
-            config_file: config.file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
-            maxmemory: config.maxmemory,
-            policy: config.maxmemory_policy.name().to_owned(),
-            maxclients: u64::from(config.maxclients),
-            input_bytes_max: longest(|client| client.input_bytes),
-            output_bytes_max: longest(|client| client.output_bytes),
-        }
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        write_number(u64::from(self.is_node), out);
-        write_number(self.port, out);
-        write_number(self.memcached_port, out);
-        write_number(self.http_port, out);
-        write_number(self.uptime_ms, out);
-        write_text(&self.run_id, out);
-        write_text(&self.persistence, out);
-        write_text(&self.config_file, out);
-        write_number(self.maxmemory, out);
-        write_text(&self.policy, out);
-        write_number(self.maxclients, out);
-        write_number(self.input_bytes_max, out);
-        write_number(self.output_bytes_max, out);
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Home {
-        Home {
-            is_node: reader.number() == 1,
-            port: reader.number(),
-            memcached_port: reader.number(),
-            http_port: reader.number(),
-            uptime_ms: reader.number(),
-            run_id: reader.text(),
-            persistence: reader.text(),
-            config_file: reader.text(),
-            maxmemory: reader.number(),
-            policy: reader.text(),
-            maxclients: reader.number(),
-            input_bytes_max: reader.number(),
-            output_bytes_max: reader.number(),
-        }
     }
 }
 
@@ -499,7 +311,7 @@ mod tests {
         let total = total(&reports(&mut rig));
         assert_eq!((total.numbers.hits, total.numbers.misses), (1, 1));
         assert_eq!(total.databases[0], DatabaseReport { keys: 2, expiring: 1, ttl_sum: 1_000 });
-        assert_eq!((total.numbers.keys, total.numbers.clients, total.numbers.calls), (2, 1, 4));
+        assert_eq!((total.numbers.keys, total.numbers.clients(), total.numbers.calls), (2, 1, 4));
         assert!(total.home.is_some());
     }
 }

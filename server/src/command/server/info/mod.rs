@@ -1,14 +1,13 @@
 //! INFO: what the server says of itself, in sections of `name:value` lines.
 
-pub(super) mod persistence;
+mod persistence;
 mod sections;
 
 use locksley_wire::resp::Reply;
 
-use super::process;
-use super::report::{self, Report};
-use crate::command::context::Context;
-use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Memory, Outcome, Run};
+use super::report;
+use super::source::Source;
+use crate::command::row::{Command, Flags, Group, JoinInput, Keys, Memory, Outcome, Run};
 use sections::SECTIONS;
 
 pub(super) static INFO: Command = Command {
@@ -22,15 +21,8 @@ pub(super) static INFO: Command = Command {
     summary: "Returns what the server counts and how it is set up",
     complexity: "O(1)",
     syntax: "[section [section ...]]",
-    run: Run::Survey { part, join: info, memory: Memory::Report },
+    run: Run::Survey { part: report::part, join: info, memory: Memory::Report },
 };
-
-/// What a section is made from.
-struct Source {
-    shards: Vec<Report>,
-    total: Report,
-    usage: process::Usage,
-}
 
 /// When a section is shown without being named.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,26 +45,25 @@ struct Section {
     write: fn(&Source, &mut String),
 }
 
-fn part(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    report::part(context, args, reply)
+fn info(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let text = text(&Source::read(input)?, &input.args[1..]);
+    reply.verbatim("txt", text.as_bytes());
+    Ok(())
 }
 
-fn info(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let shards = report::read_all(input.parts)?;
-    let total = report::total(&shards);
-    let source = Source { shards, total, usage: process::Usage::now() };
+/// The sections that `words` ask for.
+pub(super) fn text(source: &Source, words: &[&[u8]]) -> String {
     let mut text = String::new();
-    for section in SECTIONS.iter().filter(|section| is_asked(section, &input.args[1..])) {
+    for section in SECTIONS.iter().filter(|section| is_asked(section, words)) {
         if !text.is_empty() {
             text.push_str("\r\n");
         }
         text.push_str("# ");
         text.push_str(section.title);
         text.push_str("\r\n");
-        (section.write)(&source, &mut text);
+        (section.write)(source, &mut text);
     }
-    reply.verbatim("txt", text.as_bytes());
-    Ok(())
+    text
 }
 
 /// Whether the words of a request, possibly none, ask for `section`.

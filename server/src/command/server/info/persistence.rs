@@ -1,36 +1,26 @@
-//! The section on durability, written by the client's own thread from what all threads share.
+//! The section on durability.
 //!
 //! Redis's names, and `wal_*` for what Redis has not. A snapshot is what Redis calls a background save, and as it takes
 //! the place of the log behind it, it is an AOF rewrite too.
 
-use std::fmt::{Display, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fmt::Display;
 
-use locksley_engine::Millis;
+use super::sections::field;
+use crate::command::server::report::Durability;
+use crate::command::server::source::Source;
 
-use crate::persist::{ShardFace, Status};
-use crate::thread::Thread;
-
-/// The lines of the section, without those that only the shards know.
-pub(in crate::command::server) fn describe(thread: &Thread) -> String {
-    let persist = &thread.shared.persist;
-    let (status, shards, now) = (persist.status(), persist.shards(), thread.now);
-    let mut out = String::new();
-    let is_loading = persist.is_loading();
-    field(&mut out, "loading", u8::from(is_loading));
-    field(&mut out, "async_loading", 0);
-    describe_snapshots(&status, persist.changes_since_snapshot(), now, &mut out);
-    describe_log(&status, thread.config.appendonly, shards, now, &mut out);
-    if is_loading {
-        describe_loading(&status, shards, now, &mut out);
+pub(super) fn persistence(source: &Source, out: &mut String) {
+    let durability = &source.home().durability;
+    field(out, "loading", u8::from(durability.is_loading));
+    field(out, "async_loading", 0);
+    snapshots(durability, out);
+    log(durability, out);
+    if durability.is_loading {
+        loading(durability, out);
     }
-    describe_wal(&status, thread.config.wal_segment_size, shards, &mut out);
-    out
-}
-
-/// Appends `name:value`.
-fn field(out: &mut String, name: &str, value: impl Display) {
-    write!(out, "{name}:{value}\r\n").expect("a string takes all that is written");
+    wal(durability, out);
+    field(out, "wal_stalls", source.total.numbers.log_stalls);
+    field(out, "wal_unlogged_removals", source.total.numbers.unlogged_removals);
 }
 
 fn word(is_good: bool) -> &'static str {
@@ -42,15 +32,8 @@ fn seconds(ms: Option<u64>) -> i64 {
     ms.map_or(-1, |ms| (ms / 1_000) as i64)
 }
 
-fn sum(shards: &[ShardFace], number: fn(&ShardFace) -> &AtomicU64) -> u64 {
-    shards.iter().map(|shard| number(shard).load(Ordering::Relaxed)).sum()
-}
-
-fn running_ms(status: &Status, now: Millis) -> Option<u64> {
-    status.snapshot_began_at.map(|at| now.0.saturating_sub(at.0))
-}
-
-fn describe_snapshots(status: &Status, change_count: u64, now: Millis, out: &mut String) {
+fn snapshots(durability: &Durability, out: &mut String) {
+    let status = &durability.status;
     // There is no fork, and so no copy.
     for name in ["current_cow_peak", "current_cow_size", "current_cow_size_age"] {
         field(out, name, 0);
@@ -58,24 +41,25 @@ fn describe_snapshots(status: &Status, change_count: u64, now: Millis, out: &mut
     field(out, "current_fork_perc", "0.00");
     field(out, "current_save_keys_processed", 0);
     field(out, "current_save_keys_total", 0);
-    field(out, "rdb_changes_since_last_save", change_count);
+    field(out, "rdb_changes_since_last_save", durability.change_count);
     field(out, "rdb_bgsave_in_progress", u8::from(status.snapshot_began_at.is_some()));
     field(out, "rdb_last_save_time", status.last_snapshot_at.0 / 1_000);
     field(out, "rdb_last_bgsave_status", word(status.is_last_snapshot_good));
     field(out, "rdb_last_bgsave_time_sec", seconds(status.last_snapshot_ms));
-    field(out, "rdb_current_bgsave_time_sec", seconds(running_ms(status, now)));
+    field(out, "rdb_current_bgsave_time_sec", seconds(durability.snapshot_running_ms()));
     field(out, "rdb_saves", status.snapshot_count);
     field(out, "rdb_last_cow_size", 0);
     field(out, "rdb_last_load_keys_expired", 0);
     field(out, "rdb_last_load_keys_loaded", status.loaded_items);
 }
 
-fn describe_log(status: &Status, is_on: bool, shards: &[ShardFace], now: Millis, out: &mut String) {
+fn log(durability: &Durability, out: &mut String) {
+    let (status, is_on) = (&durability.status, durability.is_logging);
     field(out, "aof_enabled", u8::from(is_on));
     field(out, "aof_rewrite_in_progress", u8::from(is_on && status.snapshot_began_at.is_some()));
     field(out, "aof_rewrite_scheduled", 0);
     field(out, "aof_last_rewrite_time_sec", seconds(status.last_snapshot_ms.filter(|_| is_on)));
-    field(out, "aof_current_rewrite_time_sec", seconds(running_ms(status, now).filter(|_| is_on)));
+    field(out, "aof_current_rewrite_time_sec", seconds(durability.snapshot_running_ms().filter(|_| is_on)));
     field(out, "aof_last_bgrewrite_status", word(status.is_last_snapshot_good));
     field(out, "aof_rewrites", if is_on { status.snapshot_count } else { 0 });
     field(out, "aof_rewrites_consecutive_failures", u8::from(is_on && !status.is_last_snapshot_good));
@@ -84,7 +68,7 @@ fn describe_log(status: &Status, is_on: bool, shards: &[ShardFace], now: Millis,
     field(out, "module_fork_in_progress", 0);
     field(out, "module_fork_last_cow_size", 0);
     if is_on {
-        let behind_snapshot = sum(shards, |shard| &shard.log_bytes).saturating_sub(status.log_bytes_at_snapshot);
+        let behind_snapshot = durability.all_logs().bytes.saturating_sub(status.log_bytes_at_snapshot);
         field(out, "aof_current_size", status.last_snapshot_bytes + behind_snapshot);
         field(out, "aof_base_size", status.last_snapshot_bytes);
         for name in ["aof_pending_rewrite", "aof_buffer_length", "aof_pending_bio_fsync", "aof_delayed_fsync"] {
@@ -93,43 +77,41 @@ fn describe_log(status: &Status, is_on: bool, shards: &[ShardFace], now: Millis,
     }
 }
 
-fn describe_loading(status: &Status, shards: &[ShardFace], now: Millis, out: &mut String) {
-    let (total, loaded) = (sum(shards, |shard| &shard.load_total_bytes), sum(shards, |shard| &shard.loaded_bytes));
-    let elapsed_seconds = now.0.saturating_sub(status.load_began_at.0) as f64 / 1_000.0;
-    let share = if total == 0 { 0.0 } else { (loaded as f64 / total as f64).min(1.0) };
+fn loading(durability: &Durability, out: &mut String) {
+    let (logs, share) = (durability.all_logs(), durability.load_share());
+    let began_at = durability.status.load_began_at;
+    let elapsed_seconds = durability.at.0.saturating_sub(began_at.0) as f64 / 1_000.0;
     // A second stands for not knowing, as in Redis.
     let eta_seconds = if share > 0.0 { (elapsed_seconds * (1.0 - share) / share).ceil() } else { 1.0 };
-    field(out, "loading_start_time", status.load_began_at.0 / 1_000);
-    field(out, "loading_total_bytes", total);
+    field(out, "loading_start_time", began_at.0 / 1_000);
+    field(out, "loading_total_bytes", logs.load_total_bytes);
     field(out, "loading_rdb_used_mem", 0);
-    field(out, "loading_loaded_bytes", loaded);
+    field(out, "loading_loaded_bytes", logs.loaded_bytes);
     field(out, "loading_loaded_perc", format_args!("{:.2}", share * 100.0));
     field(out, "loading_eta_seconds", eta_seconds as u64);
 }
 
-fn describe_wal(status: &Status, segment_bytes: u64, shards: &[ShardFace], out: &mut String) {
-    field(out, "wal_segment_bytes", segment_bytes);
-    field(out, "wal_appended_bytes", sum(shards, |shard| &shard.log_bytes));
-    for (index, shard) in shards.iter().enumerate() {
-        let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        let numbers = format_args!(
-            "appended={},durable={},bytes={}",
-            load(&shard.appended),
-            load(&shard.durable),
-            load(&shard.log_bytes)
-        );
+fn wal(durability: &Durability, out: &mut String) {
+    let (status, all) = (&durability.status, durability.all_logs());
+    field(out, "wal_segment_bytes", durability.segment_bytes);
+    field(out, "wal_appended_bytes", all.bytes);
+    for (index, log) in durability.logs.iter().enumerate() {
+        let numbers = format_args!("appended={},durable={},bytes={}", log.appended, log.durable, log.bytes);
         field(out, &format!("wal_shard{index}"), numbers);
     }
-    let (sync_count, sync_micros) = (sum(shards, |shard| &shard.sync_count), sum(shards, |shard| &shard.sync_micros));
-    let longest = shards.iter().map(|shard| shard.sync_micros_max.load(Ordering::Relaxed)).max().unwrap_or(0);
-    field(out, "wal_syncs", sync_count);
-    field(out, "wal_sync_usec_mean", sync_micros.checked_div(sync_count).unwrap_or(0));
-    field(out, "wal_sync_usec_max", longest);
-    field(out, "wal_write_failure", one_line(&status.write_failure));
-    field(out, "wal_last_snapshot_error", one_line(&status.last_snapshot_error));
-    field(out, "wal_last_load_ms", status.load_ms);
-    field(out, "wal_last_load_records", status.loaded_records);
-    field(out, "wal_last_load_cut_bytes", status.cut_bytes);
+    let fields: [(&str, &dyn Display); 8] = [
+        ("wal_syncs", &all.syncs),
+        ("wal_sync_usec_mean", &all.sync_micros.checked_div(all.syncs).unwrap_or(0)),
+        ("wal_sync_usec_max", &all.sync_micros_max),
+        ("wal_write_failure", &one_line(&status.write_failure)),
+        ("wal_last_snapshot_error", &one_line(&status.last_snapshot_error)),
+        ("wal_last_load_ms", &status.load_ms),
+        ("wal_last_load_records", &status.loaded_records),
+        ("wal_last_load_cut_bytes", &status.cut_bytes),
+    ];
+    for (name, value) in fields {
+        field(out, name, value);
+    }
 }
 
 fn one_line(sentence: &str) -> String {

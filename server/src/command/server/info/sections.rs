@@ -6,9 +6,11 @@
 use std::fmt::{Display, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Section, Shown, Source};
+use super::persistence::persistence;
+use super::{Section, Shown};
 use crate::command::server::process::{human, machine_memory_bytes, system_name};
-use crate::command::server::report::{Home, PrefixReport};
+use crate::command::server::report::PrefixReport;
+use crate::command::server::source::Source;
 use crate::command::table::table;
 use crate::observe::quote::quote;
 use crate::version::{LOCKSLEY_VERSION, REDIS_VERSION};
@@ -33,7 +35,7 @@ pub(super) static SECTIONS: &[Section] = &[
 ];
 
 /// Appends `name:value`.
-fn field(out: &mut String, name: &str, value: impl Display) {
+pub(super) fn field(out: &mut String, name: &str, value: impl Display) {
     write!(out, "{name}:{value}\r\n").expect("a string takes all that is written");
 }
 
@@ -52,12 +54,6 @@ fn size(out: &mut String, name: &str, bytes: u64) {
 
 fn ratio(dividend: u64, divisor: u64) -> f64 {
     if divisor == 0 { 0.0 } else { dividend as f64 / divisor as f64 }
-}
-
-impl Source {
-    fn home(&self) -> &Home {
-        self.total.home.as_ref().expect("the client's own thread reported")
-    }
 }
 
 fn mode(source: &Source) -> &'static str {
@@ -94,7 +90,7 @@ fn server(source: &Source, out: &mut String) {
 
 fn clients(source: &Source, out: &mut String) {
     let home = source.home();
-    field(out, "connected_clients", source.total.numbers.clients);
+    field(out, "connected_clients", source.total.numbers.clients());
     field(out, "cluster_connections", 0);
     field(out, "maxclients", home.maxclients);
     field(out, "client_recent_max_input_buffer", home.input_bytes_max);
@@ -147,9 +143,8 @@ fn memory(source: &Source, out: &mut String) {
     );
     size(out, "maxmemory", home.maxmemory);
     field(out, "maxmemory_policy", &home.policy);
-    let free_cells = numbers.memory_slab.saturating_sub(numbers.memory_cells);
     field(out, "allocator_frag_ratio", format_args!("{:.2}", ratio(numbers.memory_slab, numbers.memory_cells)));
-    field(out, "allocator_frag_bytes", free_cells);
+    field(out, "allocator_frag_bytes", numbers.memory_free());
     fixed(out, &[("allocator_rss_ratio", "1.00"), ("allocator_rss_bytes", "0")]);
     field(out, "rss_overhead_ratio", format_args!("{:.2}", ratio(resident, numbers.memory_slab)));
     field(out, "rss_overhead_bytes", resident as i64 - numbers.memory_slab as i64);
@@ -172,12 +167,6 @@ fn memory(source: &Source, out: &mut String) {
     field(out, "locksley_table_bytes", numbers.memory_tables);
     field(out, "locksley_bookkeeping_bytes", numbers.memory_bookkeeping);
     fixed(out, &[("active_defrag_running", "0"), ("lazyfree_pending_objects", "0"), ("lazyfreed_objects", "0")]);
-}
-
-fn persistence(source: &Source, out: &mut String) {
-    out.push_str(&source.home().persistence);
-    field(out, "wal_stalls", source.total.numbers.log_stalls);
-    field(out, "wal_unlogged_removals", source.total.numbers.unlogged_removals);
 }
 
 fn stats(source: &Source, out: &mut String) {
@@ -353,7 +342,7 @@ fn shards(source: &Source, out: &mut String) {
                 numbers.keys,
                 numbers.expiring,
                 numbers.memory_used,
-                numbers.clients,
+                numbers.clients(),
                 numbers.calls,
                 numbers.calls_per_kilosecond / 1_000,
                 numbers.hits,

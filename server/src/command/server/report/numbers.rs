@@ -1,0 +1,157 @@
+//! Numbers that are listed once, to be written, read and added up.
+
+use crate::command::server::pack::{Reader, write_number};
+
+/// Defines a struct of numbers that travels between shards: each field is listed once.
+macro_rules! numbers {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub(in crate::command) struct $name {
+            $($(#[$field_doc])* pub $field: u64,)*
+        }
+
+        impl $name {
+            /// Adds what another shard reported.
+            pub(in crate::command) fn add(&mut self, other: &$name) {
+                $(self.$field += other.$field;)*
+            }
+
+            /// Appends them in the order in which they are listed.
+            pub(super) fn write(&self, out: &mut Vec<u8>) {
+                $(write_number(self.$field, out);)*
+            }
+
+            /// Reads what was written.
+            pub(super) fn read(reader: &mut Reader<'_>) -> $name {
+                $name { $($field: reader.number(),)* }
+            }
+        }
+    };
+}
+
+numbers! {
+    /// What is added up over the shards.
+    Numbers {
+        /// Clients of the RESP ports.
+        resp_clients,
+        /// Clients of the memcached port.
+        memcached_clients,
+        /// Clients of the HTTP port.
+        http_clients,
+        /// Bytes of requests and replies that are kept for clients.
+        client_bytes,
+        /// Connections accepted.
+        connections,
+        /// Connections refused.
+        rejected_connections,
+        /// Requests answered.
+        requests,
+        /// Commands run.
+        calls,
+        /// Thousandths of a command a second, of late.
+        calls_per_kilosecond,
+        /// Bytes received a second, of late.
+        received_per_second,
+        /// Bytes sent a second, of late.
+        sent_per_second,
+        /// Bytes received.
+        received_bytes,
+        /// Bytes sent.
+        sent_bytes,
+        /// Clients closed because they did not take their replies.
+        output_limit_disconnections,
+        /// Clients closed because their requests were too long.
+        query_limit_disconnections,
+        /// Counted reads that found their entry.
+        hits,
+        /// Counted reads that found nothing.
+        misses,
+        /// Entries removed because memory was needed.
+        evicted,
+        /// Entries removed because their time was over.
+        expired,
+        /// Memory that counts towards the limit.
+        memory_used,
+        /// Keys and values as clients sent them.
+        memory_payload,
+        /// Cells in use.
+        memory_cells,
+        /// Slab pages.
+        memory_slab,
+        /// Hash tables.
+        memory_tables,
+        /// Other bookkeeping.
+        memory_bookkeeping,
+        /// The most memory that was used.
+        memory_peak,
+        /// Entries, of all databases.
+        keys,
+        /// Entries that have an expiry, of all databases.
+        expiring,
+        /// Removals that were made without a record, because the log had no room.
+        unlogged_removals,
+        /// Writes that waited for room in the log.
+        log_stalls,
+        /// Counted reads that found a note that there is nothing.
+        negative_hits,
+        /// Leases there are.
+        leases,
+        /// Leases given for values that were missing or over.
+        lease_wins,
+        /// Leases given for values that were soon over or out of date.
+        lease_refreshes,
+        /// Callers of GETL that were told to wait, or waited.
+        lease_waits,
+        /// Values shown in their grace.
+        lease_stale,
+        /// Tokens that were not those of a lease.
+        lease_refused,
+        /// Requests that wait for a key.
+        waiters,
+        /// Locks that were given to somebody.
+        lock_grants,
+        /// Requests for a lock that had to wait.
+        lock_waits,
+        /// Requests for a lock that were answered without it.
+        lock_refused,
+        /// Requests beyond a rate limit.
+        throttled,
+        /// Commands that the slow log holds.
+        slow_log_entries,
+    }
+}
+
+numbers! {
+    /// How one shard's log and its loading stand.
+    LogNumbers {
+        /// The number of its last change.
+        appended,
+        /// The number of the last change that is durable.
+        durable,
+        /// Bytes its log has taken.
+        bytes,
+        /// Bytes its loader has read.
+        loaded_bytes,
+        /// Bytes its loader will have read in the end.
+        load_total_bytes,
+        /// Syncs.
+        syncs,
+        /// Microseconds they took together.
+        sync_micros,
+        /// Microseconds the longest took.
+        sync_micros_max,
+    }
+}
+
+impl Numbers {
+    /// Clients that are connected.
+    pub(in crate::command) fn clients(&self) -> u64 {
+        self.resp_clients + self.memcached_clients + self.http_clients
+    }
+
+    /// Memory of the slab that holds no entry.
+    pub(in crate::command) fn memory_free(&self) -> u64 {
+        self.memory_slab.saturating_sub(self.memory_cells)
+    }
+}
