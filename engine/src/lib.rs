@@ -38,6 +38,7 @@ pub mod wal;
 mod watch;
 
 pub use cell::{Cell, UNIT_BYTES};
+pub use curve::{CurvePoint, MissCurve, SIZE_COUNT, SIZE_EIGHTHS, SIZE_NOW};
 pub use entry::{Encoding, Entry, Form, Grace, Kind, Look, Value};
 pub use hot::HotKey;
 pub use key::{Db, Key};

@@ -38,6 +38,7 @@ mod snapshot;
 use rapidhash::v3::RapidSecrets;
 
 use crate::cell::Cell;
+use crate::curve::MissCurve;
 use crate::entry::{self, Entry, Form, HEADER_BYTES, Kind, Look, Record, Uses};
 use crate::evict::{EvictOptions, Evictor};
 use crate::expiry::Wheel;
@@ -533,16 +534,25 @@ impl Shard {
     /// Lets the sketches of hot keys and of the miss-ratio curve know the time: to be called a few times a second while
     /// the shard is used.
     pub fn tick(&mut self, now: Millis) {
+        let situation = self.situation();
+        self.usage.tick(&situation, now);
+    }
+
+    /// How many of the reads of the last minutes would have missed with more memory, or less.
+    pub fn miss_curve(&self, now: Millis) -> MissCurve {
+        self.usage.curve.answer(&self.situation(), now)
+    }
+
+    fn situation(&self) -> Situation {
         let stats = self.contents.stats;
-        let situation = Situation {
+        Situation {
             policy: self.options.policy,
             sample_count: self.options.sample_count,
             memory_bytes_max: self.options.memory_bytes_max,
             used_bytes: self.used_bytes(),
             entry_count: self.contents.databases.entry_count(),
             read_count: stats.hits + stats.misses,
-        };
-        self.usage.tick(&situation, now);
+        }
     }
 
     /// The keys that were used most of late, at most `count`, the hottest first.

@@ -1,8 +1,11 @@
 //! The miss-ratio curve: what share of the reads would find their entry if the shard had more memory, or less.
 
+mod miss_curve;
+
 use crate::key::{Db, Key};
 use crate::time::Millis;
 use crate::usage::{Held, Situation};
+pub use miss_curve::{CurvePoint, MissCurve, SIZE_COUNT, SIZE_EIGHTHS, SIZE_NOW};
 
 /// The miniature caches of a shard.
 #[derive(Debug)]
@@ -49,6 +52,12 @@ impl Curve {
 
     /// Sets to zero what is counted; which keys are known stays.
     pub(crate) fn reset(&mut self) {}
+
+    /// What the curve says of the last five to ten minutes.
+    pub(crate) fn answer(&self, situation: &Situation, now: Millis) -> MissCurve {
+        let _ = (situation, now);
+        MissCurve::default()
+    }
 
     /// Memory of the miniature caches, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {

@@ -6,6 +6,7 @@ use locksley_engine::Touch;
 use locksley_wire::number::parse_i64;
 use locksley_wire::resp::Reply;
 
+use super::curve;
 use super::process::{Usage, human};
 use super::report::{self, Numbers, Report};
 use crate::command::context::Context;
@@ -19,7 +20,7 @@ pub(super) static MEMORY: Command = Command {
     since: "4.0.0",
     summary: "A container for commands on memory",
     complexity: "Depends on subcommand",
-    run: Run::Container(&[DOCTOR, HELP, MALLOC_STATS, PURGE, STATS, USAGE]),
+    run: Run::Container(&[CURVE, DOCTOR, HELP, MALLOC_STATS, PURGE, STATS, USAGE]),
     ..SUBCOMMAND
 };
 
@@ -36,6 +37,13 @@ const SUBCOMMAND: Command = Command {
     complexity: "O(1)",
     syntax: "",
     run: Run::Home(help),
+};
+
+const CURVE: Command = Command {
+    name: "curve",
+    summary: "Returns the hit rates that more memory would give, or less",
+    run: Run::Survey { part: report::part, join: curve::join, memory: Memory::Report },
+    ..SUBCOMMAND
 };
 
 const DOCTOR: Command = Command {
@@ -280,6 +288,8 @@ fn malloc_stats(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
 
 fn help(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let lines = [
+        "CURVE",
+        "    Return the hit rates that more memory would give, or less.",
         "DOCTOR",
         "    Return advice about memory.",
         "MALLOC-STATS",

@@ -3,6 +3,7 @@
 mod bgrewriteaof;
 mod command;
 mod config;
+mod curve;
 mod debug;
 mod info;
 mod latency;

@@ -8,6 +8,7 @@ mod durability;
 mod home;
 mod numbers;
 
+use super::curve;
 use super::pack::{Reader, write_bytes, write_number, write_numbers, write_text};
 use crate::client::Door;
 use crate::command::context::Context;
@@ -17,7 +18,7 @@ use crate::command::row::{Args, Outcome, ReplyPart};
 use crate::observe::CommandCounters;
 use crate::observe::errors::ErrorCounts;
 use crate::observe::histogram::{BUCKET_COUNT, Histogram};
-use locksley_engine::Db;
+use locksley_engine::{Db, MissCurve};
 use locksley_wire::resp::Reply;
 
 pub(in crate::command) use durability::Durability;
@@ -62,6 +63,8 @@ pub(in crate::command) struct Report {
     pub commands: Vec<CommandCounters>,
     /// Error replies.
     pub errors: ErrorCounts,
+    /// What more memory would bring, or less.
+    pub curve: MissCurve,
     /// Only in the report of the client's own thread.
     pub home: Option<Home>,
 }
@@ -106,6 +109,7 @@ pub(in crate::command) fn total(reports: &[Report]) -> Report {
         for (code, count) in report.errors.iter() {
             total.errors.add(code, count);
         }
+        total.curve.add(&report.curve);
         total.prefixes.extend_from_slice(&report.prefixes);
         total.home = total.home.or_else(|| report.home.clone());
     }
@@ -185,7 +189,8 @@ impl Report {
         let prefixes = prefixes.collect();
         let (commands, errors) = (counters.commands.clone(), counters.errors.clone());
         let home = (caller.home == thread.id).then(|| Home::of(context));
-        Report { shard: u64::from(context.thread.id.0), numbers, databases, prefixes, commands, errors, home }
+        let (shard, curve) = (u64::from(context.thread.id.0), context.thread.shard.miss_curve(now));
+        Report { shard, numbers, databases, prefixes, commands, errors, curve, home }
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -210,6 +215,7 @@ impl Report {
             write_text(code, out);
             write_number(count, out);
         }
+        curve::write(&self.curve, out);
         write_number(u64::from(self.home.is_some()), out);
         if let Some(home) = &self.home {
             home.write(out);
@@ -233,9 +239,10 @@ impl Report {
             let code = reader.text();
             errors.add(&code, reader.number());
         }
+        let curve = curve::read(&mut reader);
         let home = (reader.number() == 1).then(|| Home::read(&mut reader));
         assert!(reader.is_at_end(), "a report is read to its end");
-        Report { shard, numbers, databases, prefixes, commands, errors, home }
+        Report { shard, numbers, databases, prefixes, commands, errors, curve, home }
     }
 }
 
