@@ -48,13 +48,16 @@ fn count(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, repl
 pub(crate) fn execute_part(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>, reply: &mut Reply<'_>) {
     let start = reply.len();
     thread.settle();
-    if let Err(failure) = run(thread, caller, entry, args, reply) {
-        reply.truncate(start);
-        if matches!(entry.row.run, Run::Spread { .. }) {
-            reply.buffer().push(FAILED_PART);
-            reply.buffer().extend_from_slice(failure.text().as_bytes());
-        } else {
-            write_failure(caller.dialect, &thread.config, &failure, reply);
+    match run(thread, caller, entry, args, reply) {
+        Ok(()) => remember(thread, entry, &reply.buffer()[start..]),
+        Err(failure) => {
+            reply.truncate(start);
+            if matches!(entry.row.run, Run::Spread { .. }) {
+                reply.buffer().push(FAILED_PART);
+                reply.buffer().extend_from_slice(failure.text().as_bytes());
+            } else {
+                write_failure(caller.dialect, &thread.config, &failure, reply);
+            }
         }
     }
     if thread.shared.shard_count > 1 {
@@ -66,6 +69,23 @@ pub(crate) fn execute_part(thread: &mut Thread, caller: Caller, entry: Entry, ar
     }
 }
 
+/// Keeps what this shard wrote for a survey, for the time when it is silent; with one shard nobody would ask for it.
+fn remember(thread: &Thread, entry: Entry, part: &[u8]) {
+    if let Run::Survey { memory, .. } = entry.row.run
+        && thread.shared.shard_count > 1
+    {
+        thread.shared.remembered.keep(thread.id.0, memory, part);
+    }
+}
+
+/// What is joined.
+pub(crate) struct Joined<'a> {
+    /// The parts.
+    pub parts: &'a [ReplyPart<'a>],
+    /// The shards that are silent.
+    pub silent: &'a [u16],
+}
+
 /// Makes one reply of the parts of several shards, on the thread of the client, and counts the command; its time is
 /// that of the joining thread alone.
 pub(crate) fn join(
@@ -74,13 +94,20 @@ pub(crate) fn join(
     entry: Entry,
     join: Join,
     args: Args<'_>,
-    parts: &[ReplyPart<'_>],
+    joined: &Joined<'_>,
     reply: &mut Reply<'_>,
 ) {
     let start = reply.len();
     thread.settle_others(entry.index());
     let random = thread.random.next();
-    let input = JoinInput { args, parts, silent: &[], random, dialect: caller.dialect, config: &thread.config };
+    let input = JoinInput {
+        args,
+        parts: joined.parts,
+        silent: joined.silent,
+        random,
+        dialect: caller.dialect,
+        config: &thread.config,
+    };
     if let Err(failure) = join(&input, reply) {
         fail(thread, caller, entry, &failure, start, reply);
     }

@@ -25,7 +25,7 @@ use locksley_wire::resp::{Protocol, Reply};
 use super::context::{Caller, Context};
 use super::dialect::Dialect;
 use super::effect::apply_all;
-use super::execute::{self, execute, execute_parkable, execute_part};
+use super::execute::{self, Joined, execute, execute_parkable, execute_part};
 use super::failure::Failure;
 use super::park::Attempt;
 use super::row::{DecideInput, Join, Keys, PlanInput, PlanRead, ReplyPart, Run};
@@ -208,7 +208,7 @@ impl Rig {
     fn join(&mut self, entry: Entry, join: Join, args: &[&[u8]], parts: &[ReplyPart<'_>]) -> Vec<u8> {
         let (caller, mut out) = (self.caller(), Vec::new());
         let mut reply = Reply::new(&mut out, caller.protocol);
-        execute::join(&mut self.threads[0], caller, entry, join, args, parts, &mut reply);
+        execute::join(&mut self.threads[0], caller, entry, join, args, &Joined { parts, silent: &[] }, &mut reply);
         out
     }
 

@@ -289,7 +289,8 @@ impl Desk {
             return Next::Drop;
         }
         let unsent_bytes = connection.unsent_bytes() + sink.buffer.len();
-        let is_held = connection.state.contains(State::HELD) || self.is_congested;
+        let is_held =
+            connection.state.contains(State::HELD) || self.is_congested && !passes_congestion(request, &self.thread);
         if is_held || unsent_bytes > OUTPUT_PAUSE_BYTES || connection.holes.is_full() {
             return Next::Hold;
         }
@@ -561,6 +562,19 @@ impl Desk {
             }
         }
     }
+}
+
+/// Whether a request may run though other threads do not keep up: it needs none of them, or does not wait for them. A
+/// server that is stopping is congested for all.
+#[cold]
+fn passes_congestion(request: &Request<'_>, thread: &Thread) -> bool {
+    let is_here = match &request.call {
+        Call::Found(entry) => {
+            matches!(entry.row.run, row::Run::Home(_) | row::Run::Survey { .. }) || request.owner == Some(thread.id.0)
+        }
+        Call::Unknown | Call::UnknownSubcommand(_) | Call::Answer(_) => true,
+    };
+    is_here && !thread.shared.is_stopping()
 }
 
 /// Sees to it that a request is answered in its own manner.

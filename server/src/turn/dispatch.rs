@@ -6,8 +6,10 @@ use locksley_wire::slot;
 use super::desk::Desk;
 use super::hand::{Hand, Sink};
 use super::parking::may_wait;
+use super::surveys::Survey;
 use crate::client::Door;
-use crate::command::execute::{conclude, execute, execute_part, join};
+use crate::command::context::Caller;
+use crate::command::execute::{Joined, conclude, execute, execute_part, join};
 use crate::command::failure::Failure;
 use crate::command::row::{Args, Flags, Join, PlanInput, ReplyPart, Run};
 use crate::command::table::Entry;
@@ -86,7 +88,7 @@ impl Desk {
         };
         let parts = [ReplyPart { bytes: &bytes, key_positions: &key_positions, is_remembered: false }];
         let mut reply = Reply::new(&mut sink.buffer, protocol);
-        join(&mut self.thread, hand.caller, entry, make, args, &parts, &mut reply);
+        join(&mut self.thread, hand.caller, entry, make, args, &Joined { parts: &parts, silent: &[] }, &mut reply);
         self.pool.give(bytes);
         self.obey();
         *hand = Hand::of(&mut self.thread, hand.caller.slot);
@@ -105,7 +107,10 @@ impl Desk {
                 }
                 self.run_only_part(hand, entry, *join, args, sink);
             }
-            Run::Every { join, .. } | Run::Survey { join, .. } => {
+            Run::Survey { join, memory, .. } => {
+                self.run_survey(hand, entry, Survey { make: *join, memory: *memory }, args, sink)
+            }
+            Run::Every { join, .. } => {
                 let shards: Vec<u16> = (0..shard_count).collect();
                 self.ask_every(hand, entry, *join, args, &shards, sink);
             }
@@ -164,7 +169,7 @@ impl Desk {
     }
 
     /// Keeps a request until its keys are free.
-    pub(crate) fn park(&mut self, caller: crate::command::context::Caller, token: Token, entry: Entry, args: Args<'_>) {
+    pub(crate) fn park(&mut self, caller: Caller, token: Token, entry: Entry, args: Args<'_>) {
         let request = OwnedRequest::new(args.iter().copied());
         let keys = entry.row.keys.positions(args.len()).map(|position| args[position]);
         self.locks.park(keys, Waiting::Request { caller, token, entry, request });
@@ -175,10 +180,17 @@ impl Desk {
     fn hop(&mut self, hand: &mut Hand, shard: u16, entry: Entry, args: Args<'_>, sink: &mut Sink) {
         let hole = self.open_hole(hand, sink);
         self.owed_count += 1;
-        self.post.parcel(shard).push_run(hand.caller, Token::Hole(hole), entry.index() as u16, args);
+        self.send_run(shard, hand.caller, Token::Hole(hole), entry, args);
         if matches!(entry.row.run, Run::Park { .. }) {
             self.note_parkable(hand, hole, entry, args);
         }
+    }
+
+    /// Puts a request, or a part of one, into the parcel for another shard.
+    #[inline]
+    pub(super) fn send_run(&mut self, shard: u16, caller: Caller, token: Token, entry: Entry, args: Args<'_>) {
+        self.thread.counters.load.hops_sent += 1;
+        self.post.parcel(shard).push_run(caller, token, entry.index() as u16, args);
     }
 
     /// Notes that another shard may give this client a lease, or let it wait.
@@ -211,7 +223,7 @@ impl Desk {
     /// Asks each shard that owns some of the keys for its part, of which not all are made at once.
     fn ask_owners(&mut self, hand: &mut Hand, entry: Entry, make: Join, args: Args<'_>, sink: &mut Sink) {
         let subs = gather::split(entry.row, args, self.thread.shared.shard_count);
-        let part = |sub: &gather::SubRequest<'_>| Part { bytes: Vec::new(), key_positions: sub.key_positions.clone() };
+        let part = |sub: &gather::SubRequest<'_>| Part::awaited(sub.key_positions.clone());
         let parts = subs.iter().map(part).collect();
         let gather = self.begin_gather(hand, entry, make, args, parts, sink);
         for (index, sub) in subs.iter().enumerate() {
@@ -257,7 +269,7 @@ impl Desk {
     /// Asks one shard for its part: this one at once, unless somebody holds its keys.
     fn ask(&mut self, hand: &Hand, shard: u16, token: Token, entry: Entry, args: Args<'_>) {
         if shard != self.thread.id.0 {
-            return self.post.parcel(shard).push_run(hand.caller, token, entry.index() as u16, args);
+            return self.send_run(shard, hand.caller, token, entry, args);
         }
         if !self.locks.is_idle() && self.must_wait(entry, args) {
             return self.park(hand.caller, token, entry, args);

@@ -5,7 +5,7 @@ use locksley_wire::resp::Reply;
 
 use super::desk::Desk;
 use crate::command::context::Caller;
-use crate::command::execute::{execute, execute_part, join};
+use crate::command::execute::{Joined, execute, execute_part, join};
 use crate::command::row::{Args, Run};
 use crate::command::table::Entry;
 use crate::reactor::connection::State;
@@ -68,6 +68,7 @@ impl Desk {
         if matches!(entry.row.run, Run::Park { .. }) {
             return self.run_parkable_for(caller, token, entry, args);
         }
+        self.thread.counters.load.hops_answered += 1;
         let Desk { thread, post, .. } = self;
         let parcel = post.answers(caller.home.0);
         let start = parcel.bytes.len();
@@ -151,11 +152,23 @@ impl Desk {
     /// Notes one part of a reply, and makes the reply when it was the last.
     fn take_part(&mut self, gather: u32, part: u32, bytes: &[u8]) {
         let Some(gather) = self.gathers.answer(gather, part, bytes) else { return };
+        if matches!(gather.entry.row.run, Run::Survey { .. }) {
+            // One that did not ask a shard which is silent has no part of it.
+            return self.end_survey(&gather);
+        }
         let args = gather.request.args();
         let parts = gather.reply_parts();
         let mut bytes = self.pool.take();
         let mut reply = Reply::new(&mut bytes, gather.caller.protocol);
-        join(&mut self.thread, gather.caller, gather.entry, gather.join, &args, &parts, &mut reply);
+        join(
+            &mut self.thread,
+            gather.caller,
+            gather.entry,
+            gather.join,
+            &args,
+            &Joined { parts: &parts, silent: &[] },
+            &mut reply,
+        );
         self.fill(gather.hole, &bytes, Origin::Here);
         self.pool.give(bytes);
     }

@@ -23,6 +23,7 @@ mod prefetch;
 mod reactor;
 mod shutdown;
 mod steps;
+mod surveys;
 mod waits;
 
 pub(crate) use reactor::{Reactor, ReactorOptions};

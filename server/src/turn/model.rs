@@ -38,22 +38,24 @@ const STEP_COUNT: usize = 4_000;
 
 /// Where a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seat {
+pub(super) struct Seat {
     shard: usize,
     slot: u32,
 }
 
 /// Threads without rings.
-struct World {
-    desks: Vec<Desk>,
+pub(super) struct World {
+    pub(super) desks: Vec<Desk>,
     ends: Vec<Mesh<Box<Parcel>>>,
     shared: Arc<Shared>,
-    now: Millis,
+    pub(super) now: Millis,
+    /// A thread that is at one turn all the time.
+    pub(super) stalled: Option<usize>,
     bump: Bump,
 }
 
 impl World {
-    fn new(shard_count: u16) -> World {
+    pub(super) fn new(shard_count: u16) -> World {
         let shared = Arc::new(Shared::new(shard_count, START, "0".repeat(40), Config::default()));
         let desk = |id| {
             let thread = Thread::new(ShardId(id), Arc::clone(&shared), table().entries().len(), 7);
@@ -64,11 +66,12 @@ impl World {
             ends: mesh(&Bells::new(shard_count)),
             shared,
             now: START,
+            stalled: None,
             bump: Bump::new(),
         }
     }
 
-    fn connect(&mut self, shard: usize) -> Seat {
+    pub(super) fn connect(&mut self, shard: usize) -> Seat {
         let desk = &mut self.desks[shard];
         let slot = desk.connections.open().expect("there is room");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
@@ -85,7 +88,7 @@ impl World {
     }
 
     /// Lets a client send a line; what comes of it is in the outputs once the world is at rest.
-    fn send(&mut self, seat: Seat, line: &str) {
+    pub(super) fn send(&mut self, seat: Seat, line: &str) {
         let bytes = format!("{line}\r\n").into_bytes();
         let desk = &mut self.desks[seat.shard];
         let mut batch = Batch::new(&self.bump);
@@ -97,21 +100,37 @@ impl World {
         assert!(stops.is_empty(), "who waits sends nothing");
     }
 
-    fn disconnect(&mut self, seat: Seat) {
+    /// Lets a client send a line that may not run now; how many requests are held back.
+    pub(super) fn held(&mut self, seat: Seat, line: &str) -> usize {
+        let bytes = format!("{line}\r\n").into_bytes();
+        let desk = &mut self.desks[seat.shard];
+        let mut batch = Batch::new(&self.bump);
+        let input = Input { slot: seat.slot, ready: 0, bytes: &bytes, position: 0, request_count_max: usize::MAX };
+        desk.cut(&mut batch, input, &mut Vec::new());
+        let mut stops = Vec::new();
+        desk.run(&mut batch, &mut stops);
+        stops.len()
+    }
+
+    pub(super) fn disconnect(&mut self, seat: Seat) {
         self.desks[seat.shard].begin_close(seat.slot);
     }
 
     /// Turns all desks until nothing is on its way between them.
-    fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         let mut is_moving = true;
         while std::mem::take(&mut is_moving) {
-            for (desk, end) in self.desks.iter_mut().zip(&mut self.ends) {
+            for (index, (desk, end)) in self.desks.iter_mut().zip(&mut self.ends).enumerate() {
+                if self.stalled == Some(index) {
+                    continue;
+                }
                 desk.thread.begin_turn(self.now);
                 while let Some((source, parcel)) = end.take() {
                     desk.read_parcel(source, parcel, &self.bump);
                     is_moving = true;
                 }
                 desk.serve_waiters();
+                desk.look_at_surveys();
                 desk.thread.settle();
                 desk.post.send(end);
                 for slot in std::mem::take(&mut desk.closing) {
@@ -120,13 +139,14 @@ impl World {
                 desk.dirty.clear();
             }
             // What the last one sent, the first has not seen.
-            is_moving |= self.ends.iter_mut().any(Mesh::has_messages);
+            let ends = self.ends.iter_mut().enumerate().filter(|(index, _)| self.stalled != Some(*index));
+            is_moving |= ends.map(|(_, end)| end).any(Mesh::has_messages);
             self.bump.reset();
         }
     }
 
     /// What a client was answered since the last time.
-    fn answer(&mut self, seat: Seat) -> Option<String> {
+    pub(super) fn answer(&mut self, seat: Seat) -> Option<String> {
         let connection = self.desks[seat.shard].connections.get(seat.slot);
         connection.state.remove(State::DIRTY);
         let bytes = std::mem::take(&mut connection.output);

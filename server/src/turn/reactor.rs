@@ -172,6 +172,7 @@ impl Reactor {
         self.run_ready();
         self.desk.serve_waiters();
         self.desk.look_at_waits();
+        self.desk.look_at_surveys();
         self.desk.look_at_shutdown();
         self.desk.thread.settle();
         self.ring.buffers.recycle();
@@ -248,7 +249,9 @@ impl Reactor {
         if let Some(at) = thread.shard.log().and_then(|log| self.syncs.due_at(log, thread.config.appendfsync)) {
             at_most(at);
         }
-        for at in [self.desk.next_deadline(), thread.waiters.next_at()].into_iter().flatten() {
+        for at in
+            [self.desk.next_deadline(), self.desk.next_survey_due(), thread.waiters.next_at()].into_iter().flatten()
+        {
             at_most(at);
         }
         if !self.accept_later.is_empty() {
