@@ -186,3 +186,30 @@ const _: () = assert!(HTTP_STRANGER_BODY_BYTES_MAX < HTTP_BATCH_BYTES_MAX);
 
 // A time to live that begins within the next half million years ends within 64 bits of milliseconds.
 const _: () = assert!(HTTP_TTL_SECONDS_MAX < (i64::MAX / 1000) as u64 - (1 << 44));
+
+/// Lines a second that one place in the program may log; those beyond are counted.
+pub(crate) const LOG_LINES_PER_SECOND: u32 = 10;
+
+/// Longest message of a line of the log, in bytes; what is longer is cut.
+pub(crate) const LOG_MESSAGE_BYTES_MAX: usize = 4_096;
+
+/// Most lines of the log that wait to be written.
+pub(crate) const LOG_QUEUE_LINE_COUNT_MAX: usize = 4_096;
+
+/// Most bytes of lines of the log that wait to be written.
+pub(crate) const LOG_QUEUE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Milliseconds that the end of the process waits for its log to be written.
+pub(crate) const LOG_FLUSH_MS: u64 = 1_000;
+
+/// Lines of the log that a crash report has.
+pub(crate) const CRASH_LINE_COUNT_MAX: usize = 200;
+
+/// Crash reports that a data directory takes.
+pub(crate) const CRASH_REPORT_COUNT_MAX: usize = 20;
+
+/// Milliseconds after which a process that panicked ends, with or without its report.
+pub(crate) const CRASH_PATIENCE_MS: u64 = 10_000;
+
+// The log is written before a crash ends by itself.
+const _: () = assert!(LOG_FLUSH_MS < CRASH_PATIENCE_MS);

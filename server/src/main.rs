@@ -8,6 +8,7 @@ mod frontend;
 mod inspect;
 mod leases;
 mod limits;
+mod log;
 mod name;
 mod observe;
 mod pause;

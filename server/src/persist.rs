@@ -38,7 +38,7 @@ mod stroll;
 pub(crate) mod sync;
 mod taking;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod window;
 mod wishes;
 

@@ -20,6 +20,7 @@ use crate::command::table::table;
 use crate::config::Config;
 use crate::leases::Leases;
 use crate::limits::TIMED_TOGETHER_NANOS_MIN;
+use crate::log;
 use crate::observe::Counters;
 use crate::observe::clock::Nanos;
 use crate::observe::events::{Event, Events, Sample};
@@ -209,6 +210,7 @@ impl Shared {
         let mut config = Config::clone(&current);
         change(&mut config)?;
         *current = Arc::new(config);
+        log::adopt(&current);
         self.config_generation.fetch_add(1, Ordering::Release);
         Ok(())
     }

@@ -3,13 +3,11 @@
 mod allocator;
 mod banner;
 mod listen;
-mod log;
 mod probe;
 
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::panic;
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,6 +20,7 @@ use signal_hook::iterator::Signals;
 use crate::command::table::table;
 use crate::config::command_line::{self, Request, Serve};
 use crate::inspect;
+use crate::log::{self, crash};
 use crate::persist::{Begun, Keepers, Opened, Saving, ShutdownWish, Surroundings};
 use crate::reactor::mesh::{Bells, mesh};
 use crate::reactor::ring::{Ringer, ring_all};
@@ -42,6 +41,7 @@ pub(crate) fn run() -> ExitCode {
         }
         Err(sentence) => Err(sentence),
     };
+    log::finish();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {
@@ -55,7 +55,7 @@ pub(crate) fn run() -> ExitCode {
 fn start(serve: Serve) -> Result<(), String> {
     let Serve { mut config, ignored } = serve;
     log::start(&config)?;
-    abort_on_panic();
+    crash::arm();
     for name in &ignored {
         tracing::warn!("{name} is a setting of Redis that has no effect here");
     }
@@ -73,6 +73,7 @@ fn start(serve: Serve) -> Result<(), String> {
     let shards = config.shards;
     let listeners: Vec<_> = (0..shards).map(|shard| listen::open(&config, shard)).collect::<Result<_, String>>()?;
     let shared = Arc::new(Shared::new(shards, now(), run_id()?, config));
+    log::adopt(&shared.config());
     Keepers::announce(&shared.persist);
     let bells = Bells::new(shards);
     // The last to come is this thread, which then knows that all listeners are served.
@@ -114,16 +115,6 @@ fn start_keepers(opened: Opened, shared: &Arc<Shared>, bells: &Bells) -> Result<
     Keepers::start(opened, &shared.persist, around)
 }
 
-/// Makes a panic of any thread the end of the process: a shard that is gone is served by nobody else, and what it was
-/// doing when an invariant broke must not be written down by others. The log lies in files already.
-fn abort_on_panic() {
-    let tell = panic::take_hook();
-    panic::set_hook(Box::new(move |broken| {
-        tell(broken);
-        process::abort();
-    }));
-}
-
 /// A data thread before it runs.
 struct Recruit {
     id: ShardId,
@@ -159,7 +150,7 @@ impl Recruit {
 
 fn fail(id: ShardId, what: &str, error: &std::io::Error) -> ! {
     eprintln!("shard {} {what}: {error}", id.0);
-    process::exit(1);
+    log::exit(1);
 }
 
 /// Stops the server at the first SIGTERM or SIGINT, and exits at once at the second.
@@ -170,7 +161,7 @@ fn stop_on_signal(shared: &Arc<Shared>, bells: &Bells) -> Result<(), String> {
         for (index, signal) in signals.forever().enumerate() {
             if index > 0 {
                 tracing::warn!("a second signal: exiting at once");
-                process::exit(1);
+                log::exit(1);
             }
             let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
             tracing::info!("Received {name}, shutting down");
@@ -184,7 +175,7 @@ fn stop_on_signal(shared: &Arc<Shared>, bells: &Bells) -> Result<(), String> {
             }
             if let Err(error) = ring_all(bells.rings()) {
                 tracing::error!("the data threads cannot be woken ({error}): exiting at once");
-                process::exit(1);
+                log::exit(1);
             }
         }
     };

@@ -31,6 +31,15 @@ pub(crate) fn human(bytes: u64) -> String {
     }
 }
 
+/// `bytes` in the largest unit of a setting that says them exactly: `15gb`, `1500`.
+pub(crate) fn brief(bytes: u64) -> String {
+    let units = [("gb", 1u64 << 30), ("mb", 1 << 20), ("kb", 1 << 10)];
+    match units.iter().find(|(_, size)| bytes > 0 && bytes.is_multiple_of(*size)) {
+        Some((name, size)) => format!("{}{name}", bytes / size),
+        None => bytes.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +62,21 @@ mod tests {
             ("99999999999gb", None),
         ] {
             assert_eq!(parse(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_brief_amount_is_read_back_as_what_it_was() {
+        for (bytes, text) in [
+            (0, "0"),
+            (1500, "1500"),
+            (15 << 30, "15gb"),
+            (1 << 20, "1mb"),
+            (3 << 10, "3kb"),
+            (u64::MAX, "18446744073709551615"),
+        ] {
+            assert_eq!(brief(bytes), text);
+            assert_eq!(parse(text), Some(bytes));
         }
     }
 

@@ -109,6 +109,8 @@ pub(crate) struct Config {
     pub enable_debug_command: DebugAccess,
     /// What is logged.
     pub loglevel: LogLevel,
+    /// How the log looks.
+    pub log_format: LogFormat,
     /// Where the log goes; empty: standard output.
     pub logfile: String,
     /// Whether changes are logged.
@@ -180,6 +182,15 @@ pub(crate) enum LogLevel {
     Nothing,
 }
 
+/// How the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// An object of JSON a line.
+    Json,
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -222,6 +233,7 @@ impl Default for Config {
             latency_monitor_threshold: 0,
             enable_debug_command: DebugAccess::No,
             loglevel: LogLevel::Notice,
+            log_format: LogFormat::Text,
             logfile: String::new(),
             appendonly: true,
             appendfsync: FsyncPolicy::EverySecond,

@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Memory { get: fn(&Config) -> u64, set: fn(&mut Config, u64), min: u64, max: u64 },
     /// One of some names; `set` says whether it knows the name.
     Choice { names: fn() -> Vec<&'static str>, get: fn(&Config) -> &'static str, set: fn(&mut Config, &str) -> bool },
+    /// Any text that only CONFIG GET may show.
+    Secret { get: fn(&Config) -> String, set: fn(&mut Config, &str) -> Result<(), String> },
     /// Any text, or one that `set` has its own rules for.
     Text { get: fn(&Config) -> String, set: fn(&mut Config, &str) -> Result<(), String> },
     /// Words; several arguments of a directive are one value.
@@ -55,7 +57,20 @@ impl Setting {
             Kind::Number { get, .. } => get(config).to_string(),
             Kind::Memory { get, .. } => get(config).to_string(),
             Kind::Choice { get, .. } => get(config).to_owned(),
-            Kind::Text { get, .. } | Kind::Words { get, .. } | Kind::List { get, .. } => get(config),
+            Kind::Secret { get, .. } | Kind::Text { get, .. } | Kind::Words { get, .. } | Kind::List { get, .. } => {
+                get(config)
+            }
+        }
+    }
+
+    /// The value in `config` as people may see it in logs and reports: a secret is `***`, what is empty is `""`.
+    pub(crate) fn shown(&self, config: &Config) -> String {
+        let value = self.get(config);
+        match &self.kind {
+            _ if value.is_empty() => "\"\"".to_owned(),
+            Kind::Secret { .. } => "***".to_owned(),
+            Kind::Memory { .. } => memory::brief(value.parse().expect("an amount of memory is a number")),
+            _ => value,
         }
     }
 
@@ -92,7 +107,9 @@ impl Setting {
                     return Err(format!("argument(s) must be one of the following: {}", names().join(", ")));
                 }
             }
-            Kind::Text { set, .. } | Kind::Words { set, .. } | Kind::List { set, .. } => set(config, value)?,
+            Kind::Secret { set, .. } | Kind::Text { set, .. } | Kind::Words { set, .. } | Kind::List { set, .. } => {
+                set(config, value)?;
+            }
         }
         Ok(())
     }
@@ -120,7 +137,7 @@ impl Setting {
             Kind::Number { min, max, .. } => format!("{min}..{max}"),
             Kind::Memory { .. } => "BYTES".to_owned(),
             Kind::Choice { names, .. } => names().join("|"),
-            Kind::Text { .. } => "TEXT".to_owned(),
+            Kind::Secret { .. } | Kind::Text { .. } => "TEXT".to_owned(),
             Kind::Words { .. } => "WORDS".to_owned(),
             Kind::List { grammar, .. } => (*grammar).to_owned(),
         }

@@ -7,7 +7,7 @@ use locksley_engine::limits::VALUE_BYTES_MAX;
 
 use super::save_points::SavePoints;
 use super::setting::{Change, Kind, Setting};
-use super::{Config, DebugAccess, FsyncPolicy, LogLevel};
+use super::{Config, DebugAccess, FsyncPolicy, LogFormat, LogLevel};
 
 /// A `Kind::Number` over the integer field `$field` of type `$type`.
 macro_rules! number {
@@ -297,7 +297,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "requirepass",
-        kind: Kind::Text {
+        kind: Kind::Secret {
             get: |config| config.requirepass.clone(),
             set: |config, text| {
                 text.clone_into(&mut config.requirepass);
@@ -379,6 +379,26 @@ pub(crate) static SETTINGS: &[Setting] = &[
         kind: Kind::Choice { names: || LOG_LEVELS.map(|(_, name)| name).to_vec(), get: log_level, set: set_log_level },
         change: Change::AtRunTime,
         summary: "How much is logged",
+    },
+    Setting {
+        name: "log-format",
+        kind: Kind::Choice {
+            names: || vec!["text", "json"],
+            get: |config| match config.log_format {
+                LogFormat::Text => "text",
+                LogFormat::Json => "json",
+            },
+            set: |config, name| {
+                config.log_format = match name {
+                    "text" => LogFormat::Text,
+                    "json" => LogFormat::Json,
+                    _ => return false,
+                };
+                true
+            },
+        },
+        change: Change::AtRunTime,
+        summary: "How the log looks: lines for people, or an object of JSON a line",
     },
     Setting {
         name: "logfile",

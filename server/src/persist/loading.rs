@@ -15,7 +15,6 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::process;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -28,6 +27,7 @@ use super::face::{Persist, Reload};
 use super::log_keeper::LogOrder;
 use super::mailbox::Letter;
 use super::snapshot_keeper::{Order, SnapshotKeeper, Stopping, now};
+use crate::log;
 
 /// What is set aside.
 const LOGS: &str = "wal";
@@ -140,7 +140,7 @@ impl SnapshotKeeper {
     /// Keeps what was found as it was found, under another name: what a repair leaves out is in there.
     fn set_aside(&self, repairs: &[String]) {
         for repair in repairs {
-            tracing::warn!("repair: {repair}");
+            tracing::warn!(target: log::WHOLE, "repair: {repair}");
         }
         let kept = self.files.keep(&[LOGS, SNAPSHOTS], DAMAGED, now());
         let kept = kept.unwrap_or_else(|error| give_up(&format!("what is damaged cannot be set aside: {error}")));
@@ -244,7 +244,7 @@ impl Pace {
 fn give_up(sentence: &str) -> ! {
     tracing::error!("{sentence}");
     eprintln!("{sentence}");
-    process::exit(1);
+    log::exit(1);
 }
 
 /// Why the data directory at `dir` cannot be planned for, and what can be done.

@@ -363,6 +363,6 @@ fn empty_like(shard: &Shard) -> Shard {
     let new = Shard::new(ShardOptions { seed, ..options.clone() });
     new.unwrap_or_else(|error| {
         tracing::error!("the memory of a shard cannot be reserved again: {error}");
-        std::process::exit(1);
+        crate::log::exit(1);
     })
 }

@@ -266,7 +266,7 @@ fn words(error: &io::Error) -> String {
 /// Ends the process: the log can be relied on no more.
 pub(super) fn fail(what: &str, error: &io::Error) -> ! {
     tracing::error!("{what}: {error}; exiting, so that nothing is acknowledged that may be lost");
-    std::process::exit(1);
+    crate::log::exit(1);
 }
 
 #[cfg(test)]

@@ -177,7 +177,7 @@ pub(crate) fn fail(error: Errno) -> ! {
         "the log could not be made durable ({text}): what was acknowledged since the last sync may be lost with the \
          power; exiting, because a second attempt could report success for data that is gone"
     );
-    std::process::exit(1);
+    crate::log::exit(1);
 }
 
 #[cfg(test)]

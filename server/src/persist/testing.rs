@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::disk::Files;
 
 /// A directory that is removed in the end.
-pub(super) struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
     /// A new one, empty.
-    pub(super) fn new() -> Directory {
+    pub(crate) fn new() -> Directory {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("locksley-persist-{}-{count}", std::process::id()));
@@ -19,7 +19,7 @@ impl Directory {
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 

@@ -123,8 +123,18 @@ fn set(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
         Ok(())
     })?;
     context.thread.refresh_config();
+    for pair in pairs.chunks_exact(2) {
+        tell_change(&context.thread.config, pair[0]);
+    }
     reply.ok();
     Ok(())
+}
+
+/// Logs what a setting is now; those of Redis that do nothing are not spoken of, because some are secrets.
+fn tell_change(config: &Config, name: &[u8]) {
+    if let Some(setting) = str::from_utf8(name).ok().and_then(settings::find) {
+        tracing::info!("CONFIG SET: {} is {} now", setting.name, setting.shown(config));
+    }
 }
 
 fn set_one(config: &mut Config, name: &str, value: &str) -> Outcome {
