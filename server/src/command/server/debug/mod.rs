@@ -65,12 +65,13 @@ const REFUSED: Failure = Failure::fixed(
 );
 
 /// The subcommands with the least and the greatest number of arguments they take, `debug` included.
-const SUBCOMMANDS: [(&str, usize, usize); 8] = [
+const SUBCOMMANDS: [(&str, usize, usize); 9] = [
     ("check", 2, 2),
     ("digest", 2, 2),
     ("digest-value", 2, usize::MAX),
     ("help", 2, 2),
     ("object", 3, 3),
+    ("panic", 2, 3),
     ("set-active-expire", 3, 3),
     ("sleep", 3, 3),
     ("stringmatch-len", 4, 4),
@@ -108,6 +109,7 @@ fn debug(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Ou
         "digest" => write_digest(context, reply),
         "digest-value" => write_value_digests(context, &args[2..], reply),
         "object" => describe(context, args[2], reply),
+        "panic" => panic!("DEBUG PANIC {:?}", String::from_utf8_lossy(args.get(2).copied().unwrap_or_default())),
         "set-active-expire" => context.thread.expiry_held_at = (args[2] == b"0").then_some(context.thread.now),
         "sleep" => thread::sleep(seconds(args[2])),
         _ => {}
@@ -229,6 +231,8 @@ fn explain(reply: &mut Reply<'_>) {
         "    Empty all shards and load them from what is on disk: the last snapshot and the log behind it.",
         "OBJECT <key>",
         "    Show how <key> and its value are kept.",
+        "PANIC [<text>]",
+        "    Stop the server as a broken invariant does, with a crash report, of whose message <text> is a part.",
         "RELOAD [option ...]",
         "    Take a snapshot, empty all shards and load them from it. Valid <option> values:",
         "    * MERGE: of no effect here, since shards are empty when they are loaded.",
@@ -340,6 +344,6 @@ mod tests {
             assert_eq!(rig.reply(line), reply, "{line}");
         }
         assert!(rig.threads.iter().all(|thread| thread.expiry_held_at.is_some()));
-        assert!(rig.reply("DEBUG HELP").starts_with("*24 +DEBUG <subcommand>"));
+        assert!(rig.reply("DEBUG HELP").starts_with("*26 +DEBUG <subcommand>"));
     }
 }
