@@ -174,6 +174,15 @@ pub(crate) const HTTP_BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most bytes of entries, as JSON, with which a batch at the HTTP door is answered.
 pub(crate) const HTTP_BATCH_RESPONSE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// Slow commands that the console shows.
+pub(crate) const CONSOLE_SLOW_COUNT_MAX: usize = 20;
+
+/// Bytes of a slow command that the console shows.
+pub(crate) const CONSOLE_SLOW_BYTES_MAX: usize = 160;
+
+/// Clients that the console shows.
+pub(crate) const CONSOLE_CLIENT_COUNT_MAX: usize = 50;
+
 /// Longest body at the HTTP door with a method that has no use for one, in bytes.
 pub(crate) const HTTP_OTHER_BODY_BYTES_MAX: u64 = 64 * 1024;
 

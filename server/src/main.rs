@@ -4,6 +4,7 @@ mod boot;
 mod client;
 mod command;
 mod config;
+mod console;
 mod frontend;
 mod inspect;
 mod leases;

@@ -13,6 +13,7 @@
 //! | `DeletePrefix` | name, prefix |
 //! | `BatchGet` | name, keys, none twice |
 //! | `BatchPut` | name, then for each item key, [`ItemOptions`], value |
+//! | `State` | name, [`StateForm`] |
 
 mod batch_get;
 mod batch_put;
@@ -24,6 +25,7 @@ mod part;
 mod put;
 mod put_absent;
 pub(crate) mod reply;
+mod state;
 pub(crate) mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -32,6 +34,7 @@ use crate::command::row::Command;
 
 pub(crate) use batch_put::ItemOptions;
 pub(crate) use put::PutOptions;
+pub(crate) use state::StateForm;
 
 /// Which operation; in the order of [`COMMANDS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub(crate) enum Verb {
     PutAbsent,
     /// `DELETE /cache?prefix=`.
     DeletePrefix,
+    /// `GET` and `HEAD /console/state`, and each event of `GET /console/events`.
+    State,
 }
 
 /// The rows, in the order of [`Verb`].
@@ -62,6 +67,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &batch_put::BATCH_PUT,
     &put_absent::PUT_ABSENT,
     &delete_prefix::DELETE_PREFIX,
+    &state::STATE,
 ];
 
 /// How a value is sent.

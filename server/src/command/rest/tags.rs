@@ -23,7 +23,7 @@ struct Tag<'a> {
 
 /// The tag of a version: a number in quotes.
 #[inline]
-pub(super) fn tag(version: u64) -> ([u8; 22], usize) {
+pub(crate) fn tag(version: u64) -> ([u8; 22], usize) {
     let digits = Digits::of_u64(version);
     let digits = digits.as_bytes();
     let mut text = [b'"'; 22];
@@ -45,7 +45,7 @@ pub(crate) fn is_list(text: &[u8]) -> bool {
 }
 
 /// Whether the list `text` names the entry that has `version`, or is absent.
-pub(super) fn names(text: &[u8], version: Option<u64>, comparison: Comparison) -> bool {
+pub(crate) fn names(text: &[u8], version: Option<u64>, comparison: Comparison) -> bool {
     let Some(version) = version else { return false };
     if text == b"*" {
         return true;

@@ -17,6 +17,7 @@ mod save;
 mod shutdown;
 mod slowlog;
 mod source;
+pub(super) mod state;
 mod time;
 mod waitaof;
 

@@ -23,7 +23,7 @@ use locksley_wire::resp::Reply;
 
 pub(in crate::command) use durability::Durability;
 pub(in crate::command) use home::Home;
-pub(in crate::command) use numbers::Numbers;
+pub(in crate::command) use numbers::{LogNumbers, Numbers};
 
 /// The first byte of a report: whatever an error reply does not begin with.
 const MARK: u8 = b'R';
@@ -193,7 +193,8 @@ impl Report {
         Report { shard, numbers, databases, prefixes, commands, errors, curve, home }
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the report as it travels.
+    pub(in crate::command::server) fn write(&self, out: &mut Vec<u8>) {
         out.push(MARK);
         write_number(self.shard, out);
         self.numbers.write(out);

@@ -63,7 +63,7 @@ pub(super) fn check<'a>(request: &Request<'a>, facts: Facts<'_>) -> Result<Route
     if let Some(origin) = request.origin {
         check_origin(origin, request.host, config)?;
     }
-    if request.method != Method::Options && route.has_entries() {
+    if request.method != Method::Options && route.needs_password() {
         if !knows_password(request, config) {
             return Err(Refused::new(401, NO_PASSWORD));
         }

@@ -25,6 +25,7 @@ mod tests {
     use super::super::routes::PATHS;
     use super::*;
     use crate::config::Config;
+    use crate::console::ASSETS;
     use crate::limits::{
         HTTP_BATCH_BYTES_MAX, HTTP_BATCH_KEY_COUNT_MAX, HTTP_BATCH_RESPONSE_BYTES_MAX, HTTP_KEY_BYTES_MAX,
         HTTP_OTHER_BODY_BYTES_MAX, HTTP_STRANGER_BODY_BYTES_MAX, HTTP_TTL_SECONDS_MAX,
@@ -116,6 +117,12 @@ mod tests {
             says(&document["info"]["description"], limit as u64);
         }
         assert_eq!(document["info"]["version"], json!(env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn it_names_the_files_of_the_console() {
+        let files: Vec<&str> = ASSETS.iter().filter_map(|asset| asset.path.strip_prefix("/console/")).collect();
+        assert_eq!(parsed()["components"]["parameters"]["file"]["schema"]["enum"], json!(files));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use hashbrown::HashSet;
+use locksley_engine::Db;
 use locksley_wire::http::target::decode;
 use locksley_wire::http::{self, Body, Method, Request};
 
@@ -12,7 +13,9 @@ use super::routes::Route;
 use super::{Facts, Meant, Refused, accept, gate, openapi};
 use crate::command::cache::check_prefix;
 use crate::command::rest::reply::{begin, end_error, end_json};
-use crate::command::rest::{PutOptions, Verb, tags};
+use crate::command::rest::tags::Comparison;
+use crate::command::rest::{PutOptions, StateForm, Verb, tags};
+use crate::console::{self, Asset};
 use crate::frontend::batch::Batch;
 
 /// Fields that a page may send, and for how many seconds its browser need not ask again.
@@ -53,6 +56,11 @@ impl<'b> Batch<'b> {
                     Route::Batch => self.batch(request, facts, manner),
                     Route::Readiness => Ok(self.readiness(facts, manner)),
                     Route::Health => Ok(self.json(facts, manner, HEALTHY)),
+                    Route::Console(asset) => self.file(request, asset, facts, manner),
+                    Route::State => {
+                        let args = self.bump.alloc([b"state", StateForm::Response.encode()]);
+                        Ok(Meant::Run { verb: Verb::State, args, db: Db(0) })
+                    }
                     _ => Ok(self.json(facts, manner, openapi::document())),
                 }
             }
@@ -166,6 +174,30 @@ impl<'b> Batch<'b> {
     #[cold]
     fn json(&self, facts: Facts<'_>, manner: http::Manner, body: &[u8]) -> Meant<'b> {
         Meant::Answer(self.respond(|out| end_json(begin(out, manner, facts.config(), 200), body)))
+    }
+
+    /// A file of the console, or word that the browser has it already.
+    #[cold]
+    fn file(
+        &self,
+        request: &Request<'b>,
+        asset: &Asset,
+        facts: Facts<'_>,
+        manner: http::Manner,
+    ) -> Result<Meant<'b>, Refused> {
+        let known = checked_tags("If-None-Match", request.if_none_match)?;
+        let is_known = tags::names(known, Some(asset.version()), Comparison::Weak);
+        let (tag, tag_bytes) = tags::tag(asset.version());
+        Ok(Meant::Answer(self.respond(|out| {
+            let status = if is_known { 304 } else { 200 };
+            let response = begin(out, manner, facts.config(), status).field("ETag", &tag[..tag_bytes]);
+            let response = response.lines(console::FIELDS);
+            if is_known {
+                response.end();
+            } else {
+                response.field("Content-Type", asset.media_type.as_bytes()).body(asset.bytes);
+            }
+        })))
     }
 
     /// A body in one piece: as it lies in the input, or put together of its chunks.

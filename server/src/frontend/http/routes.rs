@@ -6,6 +6,7 @@
 use locksley_wire::http::Method;
 
 use super::Refused;
+use crate::console::{self, Asset};
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,10 @@ pub(super) enum Route<'a> {
     Readiness,
     /// `/openapi.json`.
     Document,
+    /// `/` and `/console/...`: a file of the console.
+    Console(&'static Asset),
+    /// `/console/state`.
+    State,
 }
 
 /// A path with its methods, for the OpenAPI document's test and the field `Allow`.
@@ -50,10 +55,13 @@ const ENTRIES: Path = Path { template: "/cache", methods: &[Method::Delete], all
 const HEALTH: Path = Path { template: "/healthz", methods: &[Method::Get, Method::Head], allowed: "GET, HEAD" };
 const READINESS: Path = Path { template: "/readyz", ..HEALTH };
 const DOCUMENT: Path = Path { template: "/openapi.json", ..HEALTH };
+const PAGE: Path = Path { template: "/", ..HEALTH };
+const PAGE_FILE: Path = Path { template: "/console/{file}", ..HEALTH };
+const STATE: Path = Path { template: "/console/state", ..HEALTH };
 
 /// Every path.
 #[cfg(test)]
-pub(super) const PATHS: [Path; 6] = [KEY, ENTRIES, BATCH, HEALTH, READINESS, DOCUMENT];
+pub(super) const PATHS: [Path; 9] = [KEY, ENTRIES, BATCH, HEALTH, READINESS, DOCUMENT, PAGE, PAGE_FILE, STATE];
 
 const NO_PATH: &str = "there is nothing at this path: see /openapi.json";
 const NO_METHOD: &str = "this path does not have that method";
@@ -74,7 +82,8 @@ impl<'a> Route<'a> {
             b"/healthz" => Ok(Route::Health),
             b"/readyz" => Ok(Route::Readiness),
             b"/openapi.json" => Ok(Route::Document),
-            _ => Err(Refused::new(404, NO_PATH)),
+            b"/console/state" => Ok(Route::State),
+            _ => console::asset(path).map(Route::Console).ok_or_else(|| Refused::new(404, NO_PATH)),
         }
     }
 
@@ -87,12 +96,15 @@ impl<'a> Route<'a> {
             Route::Health => &HEALTH,
             Route::Readiness => &READINESS,
             Route::Document => &DOCUMENT,
+            Route::Console(asset) if asset.path == "/" => &PAGE,
+            Route::Console(_) => &PAGE_FILE,
+            Route::State => &STATE,
         }
     }
 
-    /// Whether it leads to entries, and so needs the password.
-    pub(super) fn has_entries(self) -> bool {
-        matches!(self, Route::Key(_) | Route::Entries | Route::Batch)
+    /// Whether it leads to entries, or tells of them or of clients, and so needs the password.
+    pub(super) fn needs_password(self) -> bool {
+        matches!(self, Route::Key(_) | Route::Entries | Route::Batch | Route::State)
     }
 
     /// Whether `method` may be used there.

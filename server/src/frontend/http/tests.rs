@@ -23,7 +23,11 @@ fn requests_are_refused_in_an_order() {
         ("PUT /cache/k ~Origin: http://evil ~Content-Type: |v", ORIGIN),
         ("PUT /cache/k?x=y ~Content-Type: |v", TYPE),
         ("PUT /cache/k?x=y |v", r#"400 {"error":"this operation has no parameter x"}"#),
-        ("GET / ", PATH),
+        ("PUT / |x", METHOD),
+        ("GET /console", PATH),
+        ("GET /console/none.js", PATH),
+        ("GET /console/app.js?v=1", r#"400 {"error":"this operation has no parameter v"}"#),
+        ("POST /console/state |{}", METHOD),
         ("GET /cached", PATH),
         ("GET //cache/k", PATH),
         ("PATCH /cache/k", METHOD),
@@ -134,6 +138,11 @@ fn the_password_is_needed_for_entries() {
         ("GET /healthz", 200),
         ("GET /readyz", 200),
         ("GET /openapi.json", 200),
+        ("GET /", 200),
+        ("GET /console/app.js", 200),
+        ("GET /console/state", 401),
+        ("HEAD /console/state", 401),
+        ("GET /console/state ~Authorization: Bearer secret", 200),
         ("POST /cache/k", 405),
     ] {
         assert_eq!(status(&mut rig, line), expected, "{line}");
@@ -143,6 +152,28 @@ fn the_password_is_needed_for_entries() {
     assert!(refused.starts_with("HTTP/1.1 401 ") && refused.contains("\r\nConnection: close\r\n"), "{refused}");
     let known = format!("PUT /cache/k ~Authorization: Bearer secret |{}", "x".repeat(16 * 1024 + 1));
     assert_eq!(status(&mut rig, &known), 200);
+}
+
+#[test]
+fn files_of_the_console_come_once() {
+    let mut rig = Rig::new(1);
+    let page = rig.response("GET /");
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("\r\nContent-Type: text/html; charset=utf-8\r\n"));
+    for field in [
+        "Content-Security-Policy: default-src 'none';",
+        "X-Content-Type-Options: nosniff\r\n",
+        "Cache-Control: no-cache\r\n",
+    ] {
+        assert!(page.contains(&format!("\r\n{field}")), "{field} in {page}");
+    }
+    let (head, _) = page.split_once("\r\n\r\n").expect("a response has a head");
+    assert_eq!(rig.response("HEAD /"), format!("{head}\r\n\r\n"));
+    let tag = head.lines().find_map(|line| line.strip_prefix("ETag: ")).expect("a file has a tag");
+    let again = rig.response(&format!("GET / ~If-None-Match: W/{tag}"));
+    assert!(again.starts_with("HTTP/1.1 304 ") && again.ends_with("\r\n\r\n"), "{again}");
+    assert!(again.contains("\r\nContent-Security-Policy: ") && again.contains(&format!("\r\nETag: {tag}\r\n")));
+    assert_eq!(status(&mut rig, "GET / ~If-None-Match: \"1\""), 200);
+    assert_eq!(status(&mut rig, "GET / ~If-None-Match: 1"), 400);
 }
 
 #[test]

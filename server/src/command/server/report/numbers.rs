@@ -6,7 +6,7 @@ use crate::command::server::pack::{Reader, write_number};
 macro_rules! numbers {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
         pub(in crate::command) struct $name {
             $($(#[$field_doc])* pub $field: u64,)*
         }
