@@ -24,6 +24,12 @@ pub const PREFIX_COUNT_MAX: usize = 8;
 /// The same while a shard is filled: what is noted is carried out when there are more, many with one walk.
 pub const PREFIX_COUNT_REPLAY_MAX: usize = 64;
 
+/// Keys that the sketch of hot keys has counters for.
+pub const HOT_KEY_COUNT: usize = 128;
+
+/// What it keeps of a key, in bytes.
+pub const HOT_KEY_BYTES_MAX: usize = 1024;
+
 /// Most expired entries, moved slots or evacuated cells that one turn of background work may handle.
 pub const TURN_STEPS_MAX: usize = 1024;
 

@@ -83,6 +83,8 @@ pub struct ShardOptions {
     pub lfu_log_factor: u32,
     /// LFU: minutes after which an unused counter loses one.
     pub lfu_decay_minutes: u32,
+    /// Requests a second from which on a key is hot; 0 means none is.
+    pub hot_key_threshold: u32,
     /// What is made of times to live.
     pub ttl: TtlPolicy,
     /// Logical databases, 1 to 16.
@@ -99,6 +101,7 @@ impl Default for ShardOptions {
             sample_count: 5,
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
+            hot_key_threshold: 1_000,
             ttl: TtlPolicy::default(),
             database_count: limits::DATABASE_COUNT_MAX as u8,
             seed: 0,
@@ -548,6 +551,7 @@ impl Shard {
         Situation {
             policy: self.options.policy,
             sample_count: self.options.sample_count,
+            hot_key_threshold: self.options.hot_key_threshold,
             memory_bytes_max: self.options.memory_bytes_max,
             used_bytes: self.used_bytes(),
             entry_count: self.contents.databases.entry_count(),
@@ -558,6 +562,27 @@ impl Shard {
     /// The keys that were used most of late, at most `count`, the hottest first.
     pub fn hot_keys(&self, count: usize, now: Millis) -> Vec<HotKey> {
         self.usage.hot.top(count, now)
+    }
+
+    /// Requests for `key` a second, of late; 0 if others are used so much more that nothing is known.
+    pub fn key_rate(&self, key: Key<'_>, now: Millis) -> f64 {
+        self.usage.hot.rate(key, now)
+    }
+
+    /// How many keys are hot at `now`: they passed the threshold, and did not cool down since.
+    pub fn hot_key_count(&self, now: Millis) -> u64 {
+        self.usage.hot.hot_count(self.options.hot_key_threshold, now) as u64
+    }
+
+    /// How often a key became hot since the shard was made or its counters were set to zero; within a minute a key counts
+    /// once.
+    pub fn hot_key_total(&self) -> u64 {
+        self.usage.hot.hot_total()
+    }
+
+    /// The keys that became hot since the last call, as they were then.
+    pub fn take_hot_keys(&mut self) -> Vec<HotKey> {
+        self.usage.hot.take_news()
     }
 
     /// Counts a read of an entry that is not shown.

@@ -3,7 +3,7 @@
 //! Looking at every access would cost more than a read does. So each access pays for one comparison and one countdown,
 //! and a few are drawn:
 //!
-//! - for the **hot keys**, one in [`HotKeys::period`], whichever key it is of: a key is drawn as often as it is used;
+//! - for the **hot keys**, one in as many as [`HotKeys::gap`] says, whichever key it is of: a key is drawn as often as it is used;
 //! - for the **curve**, all accesses to the keys whose hash is below [`Curve::below`]: a sample of the keys, each with its
 //!   whole history.
 //!
@@ -33,6 +33,8 @@ pub(crate) struct Situation {
     pub(crate) policy: Policy,
     /// Entries that the sampling policies look at for one eviction.
     pub(crate) sample_count: u32,
+    /// Requests a second from which on a key is hot; 0 means none is.
+    pub(crate) hot_key_threshold: u32,
     /// Most memory the shard may use, in bytes; 0 means no limit.
     pub(crate) memory_bytes_max: u64,
     /// Memory in use, in bytes.
@@ -59,8 +61,8 @@ pub(crate) struct Usage {
 impl Usage {
     /// Sketches that have seen nothing.
     pub(crate) fn new(seed: u64) -> Usage {
-        let (hot, curve) = (HotKeys::new(), Curve::new(seed));
-        Usage { left: hot.period(), below: curve.below(), hot, curve, resident_bytes: 0 }
+        let (mut hot, curve) = (HotKeys::new(seed), Curve::new(seed));
+        Usage { left: hot.gap(), below: curve.below(), hot, curve, resident_bytes: 0 }
     }
 
     /// Counts an access to a key with this hash; whether it is drawn.
@@ -90,13 +92,13 @@ impl Usage {
     /// Passes over a drawn access that is not to be counted.
     pub(crate) fn pass(&mut self) {
         if self.left == 0 {
-            self.left = self.hot.period();
+            self.left = self.hot.gap();
         }
     }
 
     fn note_hot(&mut self, key: Key<'_>, held: Option<Held>, now: Millis) {
         if self.left == 0 {
-            self.left = self.hot.period();
+            self.left = self.hot.gap();
             self.hot.count(key, held.map_or(0, |held| held.payload_bytes), now);
         }
     }
@@ -109,13 +111,11 @@ impl Usage {
     /// Notes that two databases changed places.
     pub(crate) fn note_swap(&mut self, first: Db, second: Db) {
         self.curve.note_swap(first, second);
-        self.hot.note_swap(first, second);
     }
 
     /// Lets time pass: to be called a few times a second while the shard is used.
     pub(crate) fn tick(&mut self, situation: &Situation, now: Millis) {
-        self.hot.tick(self.left, now);
-        self.left = self.left.min(self.hot.period());
+        self.left = self.hot.tick(self.left, situation.hot_key_threshold, now);
         self.curve.tick(situation, now);
         self.below = self.curve.below();
         self.resident_bytes = self.hot.resident_bytes() + self.curve.resident_bytes();
@@ -123,6 +123,7 @@ impl Usage {
 
     /// Sets to zero what is counted; which keys are known stays.
     pub(crate) fn reset(&mut self) {
+        self.hot.reset();
         self.curve.reset();
     }
 
