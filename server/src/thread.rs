@@ -24,6 +24,7 @@ use crate::log;
 use crate::observe::Counters;
 use crate::observe::clock::Nanos;
 use crate::observe::events::{Event, Events, Sample};
+use crate::observe::hot_keys;
 use crate::observe::monitor::without_secrets;
 use crate::observe::pulse::Pulses;
 use crate::observe::slow_log::{self, SlowEntry, SlowLog};
@@ -294,6 +295,7 @@ impl Thread {
         if self.counters.is_sample_due(now) {
             self.counters.take_sample(now, self.shard.memory().used);
             self.shard.tick(now);
+            hot_keys::log(self.id.0, &self.shard.take_hot_keys());
         }
         self.counters.start_timing();
     }
@@ -531,6 +533,7 @@ fn shard_options(config: &Config, shard_count: u16) -> ShardOptions {
         sample_count: config.maxmemory_samples,
         lfu_log_factor: config.lfu_log_factor,
         lfu_decay_minutes: config.lfu_decay_time,
+        hot_key_threshold: config.hotkey_threshold,
         ttl: TtlPolicy {
             default_ms: 1_000 * u64::from(config.default_ttl),
             max_ms: 1_000 * u64::from(config.max_ttl),

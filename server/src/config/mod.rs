@@ -105,6 +105,8 @@ pub(crate) struct Config {
     pub slowlog_max_len: u32,
     /// Events slower than this many milliseconds are kept for LATENCY; 0: none.
     pub latency_monitor_threshold: u32,
+    /// Requests a second from which on a key is hot: logged once, and counted; 0: none is.
+    pub hotkey_threshold: u32,
     /// Whether DEBUG is allowed: `no`, `yes` or `local`.
     pub enable_debug_command: DebugAccess,
     /// What is logged.
@@ -231,6 +233,7 @@ impl Default for Config {
             slowlog_log_slower_than: 10_000,
             slowlog_max_len: 128,
             latency_monitor_threshold: 0,
+            hotkey_threshold: 1_000,
             enable_debug_command: DebugAccess::No,
             loglevel: LogLevel::Notice,
             log_format: LogFormat::Text,

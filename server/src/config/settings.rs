@@ -353,6 +353,12 @@ pub(crate) static SETTINGS: &[Setting] = &[
         summary: "Milliseconds from which on an event is kept for LATENCY; 0 means none",
     },
     Setting {
+        name: "hotkey-threshold",
+        kind: number!(hotkey_threshold: u32, 0, i32::MAX as i64),
+        change: Change::AtRunTime,
+        summary: "Requests a second from which on a key is logged and counted as hot; 0 means never",
+    },
+    Setting {
         name: "enable-debug-command",
         kind: Kind::Choice {
             names: || vec!["no", "yes", "local"],

@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod errors;
 pub(crate) mod events;
 pub(crate) mod histogram;
+pub(crate) mod hot_keys;
 pub(crate) mod leases;
 pub(crate) mod load;
 pub(crate) mod locks;

@@ -5,6 +5,7 @@ mod command;
 mod config;
 mod curve;
 mod debug;
+mod hotkeys;
 mod info;
 mod latency;
 mod lolwut;
@@ -30,6 +31,7 @@ pub(super) static COMMANDS: &[&Command] = &[
     &command::COMMAND,
     &config::CONFIG,
     &debug::DEBUG,
+    &hotkeys::HOTKEYS,
     &info::INFO,
     &latency::LATENCY,
     &save::LASTSAVE,
