@@ -40,6 +40,9 @@ pub(crate) const SLOT_SCAN_COUNT: usize = 4_096;
 /// sixth of a second of work, and 16 MiB of memory.
 pub(crate) const LCS_CELL_COUNT_MAX: u64 = 1 << 27;
 
+/// Entries that a slow command evicts at least where that is taken to be why it was slow.
+pub(crate) const EVICTED_COUNT_NOTED: u64 = 32;
+
 /// Milliseconds that a survey waits for the parts of all shards.
 pub(crate) const SURVEY_PATIENCE_MS: u64 = 300;
 

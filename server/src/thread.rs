@@ -19,7 +19,7 @@ use crate::command::row::{Command, Flags};
 use crate::command::table::table;
 use crate::config::Config;
 use crate::leases::Leases;
-use crate::limits::TIMED_TOGETHER_NANOS_MIN;
+use crate::limits::{EVICTED_COUNT_NOTED, TIMED_TOGETHER_NANOS_MIN};
 use crate::log;
 use crate::observe::Counters;
 use crate::observe::clock::Nanos;
@@ -85,6 +85,10 @@ pub(crate) struct Thread {
     pub events: Events,
     /// Commands that take at least this long are noted in the slow log or as events.
     pub attention: Nanos,
+    /// Entries that the shard had evicted when a write last asked whether there is memory.
+    pub evicted_before: u64,
+    /// What the tables took when a sample was last taken, in bytes.
+    tables_bytes: u64,
     /// Since when entries whose time is over are removed only when somebody asks for them (DEBUG SET-ACTIVE-EXPIRE).
     pub expiry_held_at: Option<Millis>,
     /// When database 0 is to be emptied (`flush_all` with a delay).
@@ -243,6 +247,8 @@ impl Thread {
             slow_log: SlowLog::new(config.slowlog_log_slower_than, config.slowlog_max_len as usize),
             events: Events::default(),
             attention: Nanos(u64::MAX),
+            evicted_before: 0,
+            tables_bytes: 0,
             expiry_held_at: None,
             flush_at: None,
             pause: Pause::default(),
@@ -293,7 +299,9 @@ impl Thread {
         self.is_snapshot_failing = self.shared.persist.is_snapshot_failing() && stops_on_failure(&self.config);
         self.is_monitored = self.shared.monitor_count.load(Ordering::Relaxed) > 0;
         if self.counters.is_sample_due(now) {
-            self.counters.take_sample(now, self.shard.memory().used);
+            let memory = self.shard.memory();
+            self.tables_bytes = memory.tables;
+            self.counters.take_sample(now, memory.used);
             self.shard.tick(now);
             hot_keys::log(self.id.0, &self.shard.take_hot_keys());
         }
@@ -484,7 +492,19 @@ impl Thread {
 
     fn note_event(&mut self, command: &Command, took: Nanos) {
         let event = if command.flags.contains(Flags::FAST) { Event::FastCommand } else { Event::Command };
-        self.note_moment(event, took.0 / 1_000_000);
+        let millis = took.0 / 1_000_000;
+        self.note_moment(event, millis);
+        if self.shard.stats().evicted >= self.evicted_before + EVICTED_COUNT_NOTED {
+            self.note_moment(Event::EvictionCycle, millis);
+        }
+        self.note_growth(millis);
+    }
+
+    /// Notes what took `millis` milliseconds as growth if a table has grown or shrunk of late.
+    pub(crate) fn note_growth(&mut self, millis: u64) {
+        if self.shard.memory().tables != self.tables_bytes {
+            self.note_moment(Event::TableGrowth, millis);
+        }
     }
 
     /// Notes for LATENCY a moment of `millis` milliseconds, if it was as long as the monitor asks for.

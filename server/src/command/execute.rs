@@ -202,6 +202,7 @@ fn finish(thread: &mut Thread, caller: Caller, entry: Entry, args: Args<'_>) {
 #[inline]
 fn admit(thread: &mut Thread, entry: Entry, args: Args<'_>) -> Outcome {
     if entry.row.flags.contains(Flags::DENYOOM) && thread.config.maxmemory != 0 {
+        thread.evicted_before = thread.shard.stats().evicted;
         // Even a write that needs no memory of its own is refused while the store is over its limit.
         thread.shard.reserve(0, thread.now)?;
     }

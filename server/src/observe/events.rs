@@ -20,12 +20,29 @@ pub(crate) enum Event {
     LogStall,
     /// A step of a snapshot.
     SnapshotStep,
+    /// A turn of the loop, whatever it did: nobody else was served by the thread.
+    LoopStall,
+    /// Many entries were evicted at once, by a command that needed memory or in the background.
+    EvictionCycle,
+    /// Entries were removed whose time was over.
+    ExpireCycle,
+    /// A table was growing, or shrinking.
+    TableGrowth,
 }
 
 impl Event {
     /// All kinds, by their names.
-    pub(crate) const ALL: [Event; 5] =
-        [Event::Command, Event::FastCommand, Event::LogSync, Event::LogStall, Event::SnapshotStep];
+    pub(crate) const ALL: [Event; 9] = [
+        Event::Command,
+        Event::FastCommand,
+        Event::LogSync,
+        Event::LogStall,
+        Event::SnapshotStep,
+        Event::LoopStall,
+        Event::EvictionCycle,
+        Event::ExpireCycle,
+        Event::TableGrowth,
+    ];
 
     /// The name as LATENCY shows it.
     pub(crate) fn name(self) -> &'static str {
@@ -35,6 +52,10 @@ impl Event {
             Event::LogSync => "aof-fsync-always",
             Event::LogStall => "aof-write",
             Event::SnapshotStep => "snapshot-step",
+            Event::LoopStall => "event-loop-stall",
+            Event::EvictionCycle => "eviction-cycle",
+            Event::ExpireCycle => "expire-cycle",
+            Event::TableGrowth => "table-growth",
         }
     }
 }

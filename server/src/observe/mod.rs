@@ -140,6 +140,18 @@ impl Counters {
         self.last = self.clock.now();
     }
 
+    /// When timing was started or a command last finished.
+    #[inline]
+    pub(crate) fn timed_until(&self) -> Nanos {
+        self.last
+    }
+
+    /// The time by the clock of all timing.
+    #[inline]
+    pub(crate) fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
     /// The time since timing was started or a command last finished.
     #[inline]
     pub(crate) fn lap(&mut self) -> Nanos {

@@ -33,6 +33,8 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::io::Errno;
 
 use super::buffers::{Buffers, GROUP, Piece};
+use crate::observe::clock::{Clock, Nanos};
+
 use super::limits::{COMPLETION_COUNT, SUBMISSION_COUNT};
 
 /// Something that happened.
@@ -80,6 +82,8 @@ pub(crate) enum Event {
         buffer: Vec<u8>,
         /// What went wrong, if anything did.
         error: Option<Errno>,
+        /// How long it waited for room in the socket.
+        waited: Nanos,
     },
     /// A socket is closed, its slot free.
     Closed {
@@ -151,6 +155,7 @@ struct Sending {
 struct Patient {
     buffer: Vec<u8>,
     sent_bytes: usize,
+    since: Nanos,
 }
 
 /// The ring of one thread.
@@ -161,6 +166,7 @@ pub(crate) struct Ring {
     pub buffers: Buffers,
     hasty: Vec<Sending>,
     patient: HashMap<u32, Patient>,
+    clock: Clock,
 }
 
 impl Ring {
@@ -172,7 +178,7 @@ impl Ring {
         let uring = build(true).or_else(|_| build(false))?;
         uring.submitter().register_files_sparse(slot_count)?;
         let buffers = Buffers::new(&uring)?;
-        Ok(Ring { uring, buffers, hasty: Vec::new(), patient: HashMap::new() })
+        Ok(Ring { uring, buffers, hasty: Vec::new(), patient: HashMap::new(), clock: Clock::of_process() })
     }
 
     /// The descriptor that other threads ring at.
@@ -304,7 +310,7 @@ impl Ring {
     }
 
     fn collect(&mut self, events: &mut Vec<Event>) {
-        let Ring { uring, buffers, hasty, patient } = self;
+        let Ring { uring, buffers, hasty, patient, clock } = self;
         let mut again = None;
         for completion in uring.completion() {
             let index = completion.user_data() as u32;
@@ -320,8 +326,9 @@ impl Ring {
                         again.get_or_insert_with(Vec::new).push(index);
                         continue;
                     }
-                    let buffer = patient.remove(&index).expect("it was there").buffer;
-                    events.push(Event::Sent { slot: index, buffer, error });
+                    let Patient { buffer, since, .. } = patient.remove(&index).expect("it was there");
+                    let waited = Nanos(clock.now().0.saturating_sub(since.0));
+                    events.push(Event::Sent { slot: index, buffer, error, waited });
                 }
                 Kind::Accept => events.push(accepted(index, result, cqueue::more(flags))),
                 Kind::Close => events.push(Event::Closed { slot: index }),
@@ -349,10 +356,10 @@ impl Ring {
             };
             let is_cut = error == Some(Errno::AGAIN) || error.is_none() && (!whole || sent_bytes < buffer.len());
             if is_cut {
-                self.patient.insert(slot, Patient { buffer, sent_bytes });
+                self.patient.insert(slot, Patient { buffer, sent_bytes, since: self.clock.now() });
                 self.send_patiently(slot);
             } else {
-                events.push(Event::Sent { slot, buffer, error });
+                events.push(Event::Sent { slot, buffer, error, waited: Nanos(0) });
             }
         }
         self.hasty = hasty;

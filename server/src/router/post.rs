@@ -56,8 +56,9 @@ impl Post {
     }
 
     /// Lets the answers that were written since the last call wait until the log is durable up to `until`; with `None`
-    /// they may leave.
-    pub(crate) fn hold(&mut self, until: Option<Lsn>) {
+    /// they may leave. Returns how many threads they are for that wait.
+    pub(crate) fn hold(&mut self, until: Option<Lsn>) -> u64 {
+        let mut held_count = 0;
         for target in 0..self.answers.len() {
             if self.answers[target].is_empty() {
                 continue;
@@ -65,10 +66,14 @@ impl Post {
             let empty = self.kept.pop().unwrap_or_default();
             let parcel = std::mem::replace(&mut self.answers[target], empty);
             match until {
-                Some(until) => self.held.push_back((until, target as u16, parcel)),
+                Some(until) => {
+                    held_count += 1;
+                    self.held.push_back((until, target as u16, parcel));
+                }
                 None => self.sealed.push((target as u16, parcel)),
             }
         }
+        held_count
     }
 
     /// Lets leave what waits no longer now that the log is durable up to `durable`.

@@ -4,8 +4,11 @@
 //! The desk has no ring: what it wants of the kernel (send, close, read again) it notes in lists that the loop works
 //! off at the end of the turn.
 
+use std::collections::VecDeque;
+
 use locksley_wire::resp::Reply;
 
+use super::durable::HeldSince;
 use super::hand::{Hand, Sink};
 use super::parking::Parked;
 use super::shutdown::Lull;
@@ -79,6 +82,8 @@ pub(crate) struct Desk {
     pub is_holding: bool,
     /// Connections with replies that wait for the log.
     pub holding: Vec<u32>,
+    /// When the replies were written that wait for the log, in the order of their numbers.
+    pub held_since: VecDeque<HeldSince>,
     /// Requests are held for a shutdown.
     pub lull: Option<Lull>,
     /// HTTP connections of which a request is arriving, or that linger.
@@ -129,6 +134,7 @@ impl Desk {
             held_count: 0,
             is_holding: false,
             holding: Vec::new(),
+            held_since: VecDeque::new(),
             lull: None,
             arriving: Vec::new(),
         }

@@ -23,11 +23,29 @@ use rustix::io::Errno;
 use super::desk::Desk;
 use super::reactor::Reactor;
 use crate::config::FsyncPolicy;
+use crate::observe::clock::Nanos;
 use crate::observe::events::Event;
 use crate::persist::sync::{Step, Wants, fail, finish};
 use crate::reactor::connection::State;
 
+/// Replies that a turn held back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldSince {
+    until: Lsn,
+    at: Nanos,
+    /// Connections and other threads that they are for.
+    count: u64,
+}
+
 impl Desk {
+    /// Counts how long replies waited for the log that wait no longer now that it is durable up to `durable`.
+    fn count_held(&mut self, durable: Lsn) {
+        let now = self.thread.counters.now();
+        while let Some(held) = self.held_since.pop_front_if(|held| held.until <= durable) {
+            self.thread.counters.stages.log.record(now.0.saturating_sub(held.at.0), held.count);
+        }
+    }
+
     /// Decides whether replies of the turn that begins may have to wait.
     #[inline]
     pub(super) fn begin_holding(&mut self) {
@@ -53,12 +71,14 @@ impl Desk {
         let log = self.thread.shard.log().filter(|log| is_wanted && log.needs_sync());
         let until = log.map(|_| self.thread.shard.last_lsn());
         let dirty = std::mem::take(&mut self.dirty);
+        let mut held_count = 0;
         for slot in &dirty {
             let connection = self.connections.get(*slot);
             let is_tainted = connection.state.contains(State::TAINTED);
             connection.state.remove(State::TAINTED);
             let was_empty = connection.held.is_empty();
             let until = until.filter(|_| is_tainted);
+            held_count += u64::from(until.is_some());
             if until.is_some() || !was_empty {
                 let free_bytes = connection.free_bytes.min(connection.output.len());
                 connection.held.take(&mut connection.output, free_bytes, until.unwrap_or_default());
@@ -69,12 +89,16 @@ impl Desk {
             connection.free_bytes = connection.output.len();
         }
         self.dirty = dirty;
-        self.post.hold(until);
+        held_count += self.post.hold(until);
+        if let Some(until) = until.filter(|_| held_count > 0) {
+            self.held_since.push_back(HeldSince { until, at: self.thread.counters.timed_until(), count: held_count });
+        }
     }
 
     /// Lets go what waited for the log to be durable up to `durable`.
     pub(super) fn release(&mut self, durable: Lsn) {
         self.post.release(durable);
+        self.count_held(durable);
         let mut holding = std::mem::take(&mut self.holding);
         holding.retain(|slot| {
             let connection = self.connections.get(*slot);

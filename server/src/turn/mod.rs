@@ -24,6 +24,7 @@ mod reactor;
 mod shutdown;
 mod steps;
 mod surveys;
+mod timing;
 mod waits;
 
 pub(crate) use reactor::{Reactor, ReactorOptions};

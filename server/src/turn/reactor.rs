@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::arrival::{Ready, Source};
 use super::desk::{Desk, Stop};
+use super::timing::{Timing, note_work};
 use crate::client::ClientSlot;
 use crate::command::table::table;
 use crate::frontend::batch::{Batch, Input};
@@ -72,6 +73,7 @@ pub(crate) struct Reactor {
     pub(super) is_sync_to_tell: bool,
     /// Something is to be done when the sends of this turn are over, so that the next wait must not sleep.
     is_awaiting_sends: bool,
+    timing: Timing,
 }
 
 impl Reactor {
@@ -111,6 +113,7 @@ impl Reactor {
             sync_wish: 0,
             is_sync_to_tell: false,
             is_awaiting_sends: false,
+            timing: Timing::default(),
         })
     }
 
@@ -159,7 +162,7 @@ impl Reactor {
     fn turn(&mut self, sleep: Sleep) -> io::Result<()> {
         let mut events = std::mem::take(&mut self.events);
         self.wait(sleep, &mut events)?;
-        self.desk.thread.begin_turn(now());
+        self.begin_turn(now());
         self.desk.begin_holding();
         self.desk.flush_if_due();
         let pace = if events.is_empty() { Pace::Idle } else { Pace::Serving };
@@ -185,7 +188,26 @@ impl Reactor {
         self.close();
         self.rearm();
         self.tell_changes();
+        self.end_turn();
         Ok(())
+    }
+
+    /// Lets the thread and everybody else know that a turn begins.
+    #[inline]
+    fn begin_turn(&mut self, now: Millis) {
+        let thread = &mut self.desk.thread;
+        thread.shared.pulses.begin(thread.id.0, now);
+        thread.begin_turn(now);
+        self.timing.begin(thread);
+    }
+
+    /// Counts the turn; what is left of it, the kernel does.
+    #[inline]
+    fn end_turn(&mut self) {
+        let has_arrived = self.ring.has_news();
+        let thread = &mut self.desk.thread;
+        self.timing.end(thread, has_arrived);
+        thread.shared.pulses.rest(thread.id.0);
     }
 
     /// Submits and sleeps, spinning before where that is cheaper than being woken.
@@ -201,6 +223,7 @@ impl Reactor {
         if self.mesh.fall_asleep() {
             self.ring.wait(sleep, events)?;
             self.mesh.wake_up();
+            self.desk.thread.counters.load.wake_ups += 1;
             return Ok(());
         }
         self.ring.wait(Sleep::No, events)
@@ -298,9 +321,8 @@ impl Reactor {
             self.desk.hold();
         }
         let is_held = !self.desk.locks.is_idle();
-        let Thread { persist, shard, config, .. } = &mut self.desk.thread;
-        persist.is_held = is_held;
-        persist.end_turn(shard, config, pace);
+        self.desk.thread.persist.is_held = is_held;
+        self.end_turn_of_log(pace);
         self.begin_sync();
     }
 
@@ -308,7 +330,11 @@ impl Reactor {
     fn work(&mut self) {
         let thread = &mut self.desk.thread;
         let now = thread.now;
+        let before = thread.shard.stats();
         self.has_work = thread.shard.work(thread.expiry_held_at.unwrap_or(now), BACKGROUND_STEPS);
+        if self.has_work || thread.shard.stats() != before {
+            note_work(thread, &before);
+        }
         if self.is_paused && !thread.pause.is_on(now) {
             self.is_paused = false;
             self.desk.unstall = true;
@@ -357,7 +383,10 @@ impl Reactor {
         match event {
             Event::Received { slot, piece, is_armed } => self.received(slot, Source::Piece(piece), is_armed),
             Event::ReceiveEnded { slot, error } => self.receive_ended(slot, error),
-            Event::Sent { slot, buffer, error } => self.sent(slot, buffer, error),
+            Event::Sent { slot, buffer, error, waited } => {
+                self.desk.thread.counters.stages.send.record(waited.0, 1);
+                self.sent(slot, buffer, error);
+            }
             Event::Accepted { listener, socket, is_armed } => {
                 self.accepted(listener, socket);
                 if !is_armed {
@@ -537,7 +566,7 @@ impl Reactor {
 
     /// Cuts one batch from the ready inputs from `next` on and runs it; returns the first input that is not cut whole.
     fn run_batch(&mut self, mut next: usize) -> usize {
-        let Reactor { ring, desk, ready, spans, bump, stops, .. } = self;
+        let Reactor { ring, desk, ready, spans, bump, stops, timing, .. } = self;
         let mut cuts = std::mem::take(stops);
         let mut batch = Batch::new(bump);
         let first = next;
@@ -563,6 +592,7 @@ impl Reactor {
             }
             next += 1;
         }
+        timing.begin_batch(&mut desk.thread, batch.requests.len());
         desk.run(&mut batch, &mut cuts);
         drop(batch);
         let positions: &[(usize, usize)] = positions.into_bump_slice();

@@ -124,7 +124,6 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::super::model::{Seat, World};
-    use super::*;
     use crate::limits::SURVEY_PATIENCE_MS;
 
     /// Three shards of which each has written a report, and a client of the first and of the second.

@@ -231,6 +231,21 @@ fn advice(event: Event) -> &'static str {
              prepares segments too slowly."
         }
         Event::SnapshotStep => "A step of a snapshot took that long; clients of that shard waited for it.",
+        Event::LoopStall => {
+            "A thread was at one turn of its loop for that long, and its other clients waited. Other events of the same \
+             second say why; where there are none, the machine did not let it run: look for other processes on its core."
+        }
+        Event::EvictionCycle => {
+            "Memory was made by evicting many entries at once: maxmemory was lowered, or values are large. More memory, \
+             or times to live that end before the limit is reached, help."
+        }
+        Event::ExpireCycle => {
+            "Many entries were over at the same time. Let their times to live differ: ttl-jitter spreads them."
+        }
+        Event::TableGrowth => {
+            "A hash table was growing or shrinking, which needs memory of the kernel at once: transparent huge pages and \
+             swapping make that slow."
+        }
     }
 }
 
