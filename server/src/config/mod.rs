@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub http_cors_origin: String,
     /// Seconds that an HTTP request may take to arrive; 0 means for ever.
     pub http_request_timeout: u32,
+    /// Whether the metrics page has the names of redis_exporter too.
+    pub metrics_redis_names: bool,
     /// Number of data threads; 0 means one a core.
     pub shards: u16,
     /// Whether each shard also listens on its own port and is shown as a node of a cluster.
@@ -205,6 +207,7 @@ impl Default for Config {
             http_allowed_hosts: Vec::new(),
             http_cors_origin: String::new(),
             http_request_timeout: 30,
+            metrics_redis_names: false,
             shards: 0,
             cluster_announce_shards: false,
             shard_port: 0,

@@ -95,6 +95,12 @@ pub(crate) static SETTINGS: &[Setting] = &[
         summary: "Seconds that an HTTP request may take to arrive whole; 0 means for ever",
     },
     Setting {
+        name: "metrics-redis-names",
+        kind: flag!(metrics_redis_names),
+        change: Change::AtRunTime,
+        summary: "Show metrics by the names of redis_exporter too, for dashboards made for it",
+    },
+    Setting {
         name: "shards",
         kind: number!(shards: u16, 0, 1_024),
         change: Change::AtStart,

@@ -14,6 +14,7 @@
 //! | `BatchGet` | name, keys, none twice |
 //! | `BatchPut` | name, then for each item key, [`ItemOptions`], value |
 //! | `State` | name, [`StateForm`] |
+//! | `Metrics` | name |
 
 mod batch_get;
 mod batch_put;
@@ -21,6 +22,7 @@ mod delete;
 mod delete_prefix;
 mod get;
 mod json;
+mod metrics;
 mod part;
 mod put;
 mod put_absent;
@@ -56,6 +58,8 @@ pub(crate) enum Verb {
     DeletePrefix,
     /// `GET` and `HEAD /console/state`, and each event of `GET /console/events`.
     State,
+    /// `GET` and `HEAD /metrics`.
+    Metrics,
 }
 
 /// The rows, in the order of [`Verb`].
@@ -68,6 +72,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &put_absent::PUT_ABSENT,
     &delete_prefix::DELETE_PREFIX,
     &state::STATE,
+    &metrics::METRICS,
 ];
 
 /// How a value is sent.

@@ -1,6 +1,9 @@
 //! What the kernel says of this process and its machine, read from `/proc` when somebody asks.
 
 use std::fs;
+use std::num::NonZero;
+use std::sync::OnceLock;
+use std::thread::available_parallelism;
 
 /// Memory and processor time of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -35,6 +38,12 @@ impl Usage {
             system_seconds: seconds(field(15)),
         }
     }
+}
+
+/// Processor cores that this process may use, as far as is known when somebody first asks: that takes several files.
+pub(super) fn core_count() -> usize {
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| available_parallelism().map_or(1, NonZero::get))
 }
 
 /// Memory of the machine, in bytes.

@@ -18,7 +18,9 @@ use crate::command::row::{Args, Outcome, ReplyPart};
 use crate::observe::CommandCounters;
 use crate::observe::errors::ErrorCounts;
 use crate::observe::histogram::{BUCKET_COUNT, Histogram};
-use locksley_engine::{Db, MissCurve};
+use crate::observe::load::processor_time;
+use crate::observe::stages::{Stage, Stages};
+use locksley_engine::{Db, MissCurve, SIZE_BIN_COUNT};
 use locksley_wire::resp::Reply;
 
 pub(in crate::command) use durability::Durability;
@@ -37,6 +39,8 @@ pub(in crate::command) struct DatabaseReport {
     pub expiring: u64,
     /// The sum of their times to live, in milliseconds.
     pub ttl_sum: u64,
+    /// Strings by their length: of 0 bytes, of 1, of 2 to 3, of 4 to 7, and so on.
+    pub string_sizes: [u64; SIZE_BIN_COUNT],
 }
 
 /// Keys that a shard is deleting by what they begin with.
@@ -46,6 +50,15 @@ pub(in crate::command) struct PrefixReport {
     pub db: u64,
     /// What they begin with.
     pub prefix: Vec<u8>,
+}
+
+/// The newest entry of a slow log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::command) struct LastSlow {
+    /// Its number, by which entries of all shards are ordered.
+    pub id: u64,
+    /// How long the command took, in nanoseconds.
+    pub nanos: u64,
 }
 
 /// What one shard reported.
@@ -61,6 +74,10 @@ pub(in crate::command) struct Report {
     pub prefixes: Vec<PrefixReport>,
     /// By [`Entry::index`](crate::command::table::Entry::index).
     pub commands: Vec<CommandCounters>,
+    /// Where the time of requests goes beside their commands.
+    pub stages: Stages,
+    /// The newest entry of its slow log.
+    pub last_slow: Option<LastSlow>,
     /// Error replies.
     pub errors: ErrorCounts,
     /// What more memory would bring, or less.
@@ -102,10 +119,15 @@ pub(in crate::command) fn total(reports: &[Report]) -> Report {
             mine.keys += theirs.keys;
             mine.expiring += theirs.expiring;
             mine.ttl_sum += theirs.ttl_sum;
+            for (mine, theirs) in mine.string_sizes.iter_mut().zip(theirs.string_sizes) {
+                *mine += theirs;
+            }
         }
         for (mine, theirs) in total.commands.iter_mut().zip(&report.commands) {
             mine.add(theirs);
         }
+        total.stages.add(&report.stages);
+        total.last_slow = total.last_slow.max(report.last_slow);
         for (code, count) in report.errors.iter() {
             total.errors.add(code, count);
         }
@@ -131,7 +153,8 @@ impl Report {
             .map(|index| {
                 let (expiring, ttl_mean) = thread.shard.expiring(Db(index), now);
                 let ttl_sum = expiring.saturating_mul(ttl_mean);
-                DatabaseReport { keys: thread.shard.len(Db(index)), expiring, ttl_sum }
+                let (keys, string_sizes) = (thread.shard.len(Db(index)), thread.shard.string_sizes(Db(index)));
+                DatabaseReport { keys, expiring, ttl_sum, string_sizes }
             })
             .collect();
         let (counters, stats) = (&thread.counters, thread.shard.stats());
@@ -183,14 +206,26 @@ impl Report {
             lock_refused: counters.locks.refused,
             throttled: counters.locks.throttled,
             slow_log_entries: thread.slow_log.len() as u64,
+            turns: counters.load.turns,
+            wake_ups: counters.load.wake_ups,
+            busy_nanos: counters.load.busy_nanos,
+            cpu_nanos: processor_time().0,
+            hops_sent: counters.load.hops_sent,
+            hops_answered: counters.load.hops_answered,
+            takeovers: counters.load.takeovers,
+            cut_surveys: counters.load.cut_surveys,
+            recent_turn_nanos_max: counters.load.recent_turn_nanos_max(),
+            turn_nanos_max: counters.load.turn_nanos_max(),
         };
         let pending = thread.shard.prefixes();
         let prefixes = pending.map(|pending| PrefixReport { db: pending.db.0.into(), prefix: pending.prefix.to_vec() });
         let prefixes = prefixes.collect();
         let (commands, errors) = (counters.commands.clone(), counters.errors.clone());
+        let (shard, stages) = (u64::from(thread.id.0), counters.stages);
+        let curve = thread.shard.miss_curve(now);
+        let last_slow = thread.slow_log.iter().next().map(|entry| LastSlow { id: entry.id, nanos: entry.took.0 });
         let home = (caller.home == thread.id).then(|| Home::of(context));
-        let (shard, curve) = (u64::from(context.thread.id.0), context.thread.shard.miss_curve(now));
-        Report { shard, numbers, databases, prefixes, commands, errors, curve, home }
+        Report { shard, numbers, databases, prefixes, commands, stages, last_slow, errors, curve, home }
     }
 
     /// Appends the report as it travels.
@@ -201,6 +236,9 @@ impl Report {
         write_number(self.databases.len() as u64, out);
         for database in &self.databases {
             write_numbers(&[database.keys, database.expiring, database.ttl_sum], out);
+            let bins = database.string_sizes.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+            write_number(bins as u64, out);
+            write_numbers(&database.string_sizes[..bins], out);
         }
         write_number(self.prefixes.len() as u64, out);
         for PrefixReport { db, prefix } in &self.prefixes {
@@ -210,6 +248,13 @@ impl Report {
         write_number(self.commands.len() as u64, out);
         for command in &self.commands {
             write_command(command, out);
+        }
+        for (_, stage) in self.stages.named() {
+            write_stage(stage, out);
+        }
+        write_number(u64::from(self.last_slow.is_some()), out);
+        if let Some(LastSlow { id, nanos }) = self.last_slow {
+            write_numbers(&[id, nanos], out);
         }
         write_number(self.errors.len() as u64, out);
         for (code, count) in self.errors.iter() {
@@ -228,13 +273,14 @@ impl Report {
         let mut reader = Reader::new(&bytes[1..]);
         let shard = reader.number();
         let numbers = Numbers::read(&mut reader);
-        let databases = (0..reader.number())
-            .map(|_| DatabaseReport { keys: reader.number(), expiring: reader.number(), ttl_sum: reader.number() })
-            .collect();
+        let databases = (0..reader.number()).map(|_| read_database(&mut reader)).collect();
         let prefixes = (0..reader.number())
             .map(|_| PrefixReport { db: reader.number(), prefix: reader.bytes().to_vec() })
             .collect();
         let commands = (0..reader.number()).map(|_| read_command(&mut reader)).collect();
+        let mut stage = || read_stage(&mut reader);
+        let stages = Stages { queue: stage(), log: stage(), send: stage() };
+        let last_slow = (reader.number() == 1).then(|| LastSlow { id: reader.number(), nanos: reader.number() });
         let mut errors = ErrorCounts::default();
         for _ in 0..reader.number() {
             let code = reader.text();
@@ -243,7 +289,7 @@ impl Report {
         let curve = curve::read(&mut reader);
         let home = (reader.number() == 1).then(|| Home::read(&mut reader));
         assert!(reader.is_at_end(), "a report is read to its end");
-        Report { shard, numbers, databases, prefixes, commands, errors, curve, home }
+        Report { shard, numbers, databases, prefixes, commands, stages, last_slow, errors, curve, home }
     }
 }
 
@@ -266,8 +312,41 @@ fn read_command(reader: &mut Reader<'_>) -> CommandCounters {
         nanos: reader.number(),
         rejected: reader.number(),
         failed: reader.number(),
-        histogram: Histogram::from_buckets(&[(); BUCKET_COUNT].map(|()| reader.number())),
+        histogram: read_histogram(reader),
     }
+}
+
+/// A stage that nothing passed through, as that of the log often is, is one number.
+fn write_stage(stage: &Stage, out: &mut Vec<u8>) {
+    let is_used = stage.histogram.count() > 0;
+    write_number(u64::from(is_used), out);
+    if is_used {
+        write_number(stage.nanos, out);
+        write_numbers(stage.histogram.buckets(), out);
+    }
+}
+
+fn read_stage(reader: &mut Reader<'_>) -> Stage {
+    if reader.number() == 0 {
+        return Stage::default();
+    }
+    Stage { nanos: reader.number(), histogram: read_histogram(reader) }
+}
+
+fn read_histogram(reader: &mut Reader<'_>) -> Histogram {
+    Histogram::from_buckets(&[(); BUCKET_COUNT].map(|()| reader.number()))
+}
+
+fn read_database(reader: &mut Reader<'_>) -> DatabaseReport {
+    let mut database = DatabaseReport {
+        keys: reader.number(),
+        expiring: reader.number(),
+        ttl_sum: reader.number(),
+        ..DatabaseReport::default()
+    };
+    let bins = reader.number() as usize;
+    database.string_sizes[..bins].fill_with(|| reader.number());
+    database
 }
 
 #[cfg(test)]
@@ -318,7 +397,9 @@ mod tests {
         }
         let total = total(&reports(&mut rig));
         assert_eq!((total.numbers.hits, total.numbers.misses), (1, 1));
-        assert_eq!(total.databases[0], DatabaseReport { keys: 2, expiring: 1, ttl_sum: 1_000 });
+        let database = &total.databases[0];
+        assert_eq!((database.keys, database.expiring, database.ttl_sum), (2, 1, 1_000));
+        assert_eq!(database.string_sizes[..3], [0, 2, 0]);
         assert_eq!((total.numbers.keys, total.numbers.clients(), total.numbers.calls), (2, 1, 4));
         assert!(total.home.is_some());
     }

@@ -54,6 +54,7 @@ impl<'b> Batch<'b> {
                 Query::parse(request.target, Parameters::None, 1)?;
                 match route {
                     Route::Batch => self.batch(request, facts, manner),
+                    Route::Metrics => Ok(Meant::Run { verb: Verb::Metrics, args: &[b"metrics"], db: Db(0) }),
                     Route::Readiness => Ok(self.readiness(facts, manner)),
                     Route::Health => Ok(self.json(facts, manner, HEALTHY)),
                     Route::Console(asset) => self.file(request, asset, facts, manner),

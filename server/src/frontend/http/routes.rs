@@ -17,6 +17,8 @@ pub(super) enum Route<'a> {
     Entries,
     /// `POST /cache/batch`.
     Batch,
+    /// `/metrics`.
+    Metrics,
     /// `/healthz`.
     Health,
     /// `/readyz`.
@@ -52,6 +54,7 @@ const BATCH: Path = Path {
     allowed: "GET, HEAD, PUT, DELETE, POST",
 };
 const ENTRIES: Path = Path { template: "/cache", methods: &[Method::Delete], allowed: "DELETE" };
+const METRICS: Path = Path { template: "/metrics", ..HEALTH };
 const HEALTH: Path = Path { template: "/healthz", methods: &[Method::Get, Method::Head], allowed: "GET, HEAD" };
 const READINESS: Path = Path { template: "/readyz", ..HEALTH };
 const DOCUMENT: Path = Path { template: "/openapi.json", ..HEALTH };
@@ -61,7 +64,8 @@ const STATE: Path = Path { template: "/console/state", ..HEALTH };
 
 /// Every path.
 #[cfg(test)]
-pub(super) const PATHS: [Path; 9] = [KEY, ENTRIES, BATCH, HEALTH, READINESS, DOCUMENT, PAGE, PAGE_FILE, STATE];
+pub(super) const PATHS: [Path; 10] =
+    [KEY, ENTRIES, BATCH, METRICS, HEALTH, READINESS, DOCUMENT, PAGE, PAGE_FILE, STATE];
 
 const NO_PATH: &str = "there is nothing at this path: see /openapi.json";
 const NO_METHOD: &str = "this path does not have that method";
@@ -79,6 +83,7 @@ impl<'a> Route<'a> {
         }
         match path {
             b"/cache" => Ok(Route::Entries),
+            b"/metrics" => Ok(Route::Metrics),
             b"/healthz" => Ok(Route::Health),
             b"/readyz" => Ok(Route::Readiness),
             b"/openapi.json" => Ok(Route::Document),
@@ -93,6 +98,7 @@ impl<'a> Route<'a> {
             Route::Key(b"batch") | Route::Batch => &BATCH,
             Route::Key(_) => &KEY,
             Route::Entries => &ENTRIES,
+            Route::Metrics => &METRICS,
             Route::Health => &HEALTH,
             Route::Readiness => &READINESS,
             Route::Document => &DOCUMENT,
@@ -104,7 +110,7 @@ impl<'a> Route<'a> {
 
     /// Whether it leads to entries, or tells of them or of clients, and so needs the password.
     pub(super) fn needs_password(self) -> bool {
-        matches!(self, Route::Key(_) | Route::Entries | Route::Batch | Route::State)
+        matches!(self, Route::Key(_) | Route::Entries | Route::Batch | Route::Metrics | Route::State)
     }
 
     /// Whether `method` may be used there.

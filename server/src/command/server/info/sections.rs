@@ -32,6 +32,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section { name: "cluster", title: "Cluster", shown: Shown::ByDefault, write: cluster },
     Section { name: "shards", title: "Shards", shown: Shown::InAll, write: shards },
     Section { name: "keyspace", title: "Keyspace", shown: Shown::ByDefault, write: keyspace },
+    Section { name: "keysizes", title: "Keysizes", shown: Shown::ByDefault, write: key_sizes },
 ];
 
 /// Appends `name:value`.
@@ -283,6 +284,9 @@ fn cpu(source: &Source, out: &mut String) {
     field(out, "used_cpu_sys", format_args!("{:.6}", source.usage.system_seconds));
     field(out, "used_cpu_user", format_args!("{:.6}", source.usage.user_seconds));
     fixed(out, &[("used_cpu_sys_children", "0.000000"), ("used_cpu_user_children", "0.000000")]);
+    // No thread is the main one: what counts is what all of them used.
+    field(out, "used_cpu_sys_main_thread", format_args!("{:.6}", source.usage.system_seconds));
+    field(out, "used_cpu_user_main_thread", format_args!("{:.6}", source.usage.user_seconds));
 }
 
 fn command_stats(source: &Source, out: &mut String) {
@@ -362,5 +366,27 @@ fn keyspace(source: &Source, out: &mut String) {
             &format!("db{index}"),
             format_args!("keys={},expires={},avg_ttl={ttl_mean}", database.keys, database.expiring),
         );
+    }
+}
+
+/// How many strings there are of which length, in Redis 8's words: by powers of two, each named by the least length that it
+/// counts.
+fn key_sizes(source: &Source, out: &mut String) {
+    for (index, database) in source.total.databases.iter().enumerate() {
+        let bins = database.string_sizes.iter().enumerate().filter(|(_, count)| **count > 0);
+        let bins: Vec<String> = bins.map(|(bin, count)| format!("{}={count}", least_length(bin))).collect();
+        if !bins.is_empty() {
+            field(out, &format!("db{index}_distrib_strings_sizes"), bins.join(","));
+        }
+    }
+}
+
+/// The least length of a bin: 0, 1, 2, 4, ... 512, 1K, 2K, ...
+fn least_length(bin: usize) -> String {
+    let length = if bin == 0 { 0 } else { 1_u64 << (bin - 1) };
+    match length {
+        0..0x400 => length.to_string(),
+        0x400..0x10_0000 => format!("{}K", length >> 10),
+        _ => format!("{}M", length >> 20),
     }
 }

@@ -3,15 +3,15 @@
 use super::durability::Durability;
 use crate::client::{Client, Door};
 use crate::command::context::Context;
-use crate::command::server::pack::{Reader, write_number, write_text};
+use crate::command::server::pack::{Reader, write_number, write_numbers, write_text};
 
 /// Facts of the thread that the client is connected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::command) struct Home {
     /// The client came by a shard's own port.
     pub is_node: bool,
-    /// Shards there are, whether or not they report.
-    pub shard_count: u64,
+    /// For each shard, silent or not, for how many milliseconds its thread has been at the turn it is at.
+    pub turns_ms: Vec<u64>,
     /// Port of the RESP listener.
     pub port: u64,
     /// The port of the memcached door, 0 for none.
@@ -54,7 +54,7 @@ impl Home {
         };
         Home {
             is_node,
-            shard_count: u64::from(shared.shard_count),
+            turns_ms: (0..shared.shard_count).map(|shard| shared.pulses.turn_ms(shard, thread.now)).collect(),
             port: u64::from(config.port),
             memcached_port: u64::from(config.memcached_port),
             http_port: u64::from(config.http_port),
@@ -75,7 +75,8 @@ impl Home {
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         write_number(u64::from(self.is_node), out);
-        write_number(self.shard_count, out);
+        write_number(self.turns_ms.len() as u64, out);
+        write_numbers(&self.turns_ms, out);
         write_number(self.port, out);
         write_number(self.memcached_port, out);
         write_number(self.http_port, out);
@@ -96,7 +97,7 @@ impl Home {
     pub(super) fn read(reader: &mut Reader<'_>) -> Home {
         Home {
             is_node: reader.number() == 1,
-            shard_count: reader.number(),
+            turns_ms: (0..reader.number()).map(|_| reader.number()).collect(),
             port: reader.number(),
             memcached_port: reader.number(),
             http_port: reader.number(),

@@ -2,37 +2,46 @@
 
 use crate::command::server::pack::{Reader, write_number};
 
-/// Defines a struct of numbers that travels between shards: each field is listed once.
+/// Defines a struct of numbers that travels between shards: each field is listed once. Of several shards' numbers, those
+/// behind `sum` add up, and of those behind `max` the greatest counts.
 macro_rules! numbers {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
+    (
+        $(#[$doc:meta])* $name:ident
+        sum { $($(#[$sum_doc:meta])* $sum:ident,)* }
+        max { $($(#[$max_doc:meta])* $max:ident,)* }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
         pub(in crate::command) struct $name {
-            $($(#[$field_doc])* pub $field: u64,)*
+            $($(#[$sum_doc])* pub $sum: u64,)*
+            $($(#[$max_doc])* pub $max: u64,)*
         }
 
         impl $name {
             /// Adds what another shard reported.
             pub(in crate::command) fn add(&mut self, other: &$name) {
-                $(self.$field += other.$field;)*
+                $(self.$sum += other.$sum;)*
+                $(self.$max = self.$max.max(other.$max);)*
             }
 
             /// Appends them in the order in which they are listed.
             pub(super) fn write(&self, out: &mut Vec<u8>) {
-                $(write_number(self.$field, out);)*
+                $(write_number(self.$sum, out);)*
+                $(write_number(self.$max, out);)*
             }
 
             /// Reads what was written.
             pub(super) fn read(reader: &mut Reader<'_>) -> $name {
-                $name { $($field: reader.number(),)* }
+                $name { $($sum: reader.number(),)* $($max: reader.number(),)* }
             }
         }
     };
 }
 
 numbers! {
-    /// What is added up over the shards.
-    Numbers {
+    /// What a shard and its thread count and hold.
+    Numbers
+    sum {
         /// Clients of the RESP ports.
         resp_clients,
         /// Clients of the memcached port.
@@ -119,12 +128,35 @@ numbers! {
         throttled,
         /// Commands that the slow log holds.
         slow_log_entries,
+        /// Turns of the thread's loop.
+        turns,
+        /// Times it was woken from sleep.
+        wake_ups,
+        /// Nanoseconds of all turns.
+        busy_nanos,
+        /// Nanoseconds of processor time, the kernel's work for the thread included.
+        cpu_nanos,
+        /// Requests sent to other shards, parts of requests included.
+        hops_sent,
+        /// Requests of other threads' clients that were answered, parts of requests included.
+        hops_answered,
+        /// Connections taken over from stalled threads.
+        takeovers,
+        /// Surveys that were answered without a part of every shard.
+        cut_surveys,
+    }
+    max {
+        /// Nanoseconds of the longest turn of the last 30 to 60 seconds.
+        recent_turn_nanos_max,
+        /// Nanoseconds of the longest turn of all.
+        turn_nanos_max,
     }
 }
 
 numbers! {
     /// How one shard's log and its loading stand.
-    LogNumbers {
+    LogNumbers
+    sum {
         /// The number of its last change.
         appended,
         /// The number of the last change that is durable.
@@ -139,6 +171,8 @@ numbers! {
         syncs,
         /// Microseconds they took together.
         sync_micros,
+    }
+    max {
         /// Microseconds the longest took.
         sync_micros_max,
     }

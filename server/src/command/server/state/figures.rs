@@ -53,7 +53,7 @@ impl<'a> ServerFigures<'a> {
             uptime_ms: home.uptime_ms,
             process_id: std::process::id(),
             system: system_name(),
-            shard_count: home.shard_count,
+            shard_count: home.turns_ms.len() as u64,
             bind: &home.bind,
             port: home.port,
             memcached_port: home.memcached_port,
