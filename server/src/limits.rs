@@ -15,6 +15,9 @@ pub(crate) const SLOW_ARGUMENT_COUNT_MAX: usize = 32;
 /// Most bytes that the slow log keeps of an argument.
 pub(crate) const SLOW_ARGUMENT_BYTES_MAX: usize = 128;
 
+/// Clients that left whose names and addresses are remembered for the slow log.
+pub(crate) const GONE_LABEL_COUNT_MAX: usize = 1_024;
+
 /// Most bytes of a hot key that its line in the log shows.
 pub(crate) const HOT_KEY_SHOWN_BYTES_MAX: usize = 128;
 

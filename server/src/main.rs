@@ -7,6 +7,7 @@ mod config;
 mod console;
 mod frontend;
 mod inspect;
+mod labels;
 mod leases;
 mod limits;
 mod log;

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use hashbrown::HashMap;
 use locksley_engine::{Db, Millis, Refusal, Shard, ShardOptions, TtlPolicy};
 
 use crate::client::{Client, ClientId, ClientSlot, Clients};
@@ -18,6 +17,7 @@ use crate::command::failure::Failure;
 use crate::command::row::{Command, Flags};
 use crate::command::table::table;
 use crate::config::Config;
+use crate::labels::{Label, Labels};
 use crate::leases::Leases;
 use crate::limits::{EVICTED_COUNT_NOTED, TIMED_TOGETHER_NANOS_MIN};
 use crate::log;
@@ -122,17 +122,10 @@ pub(crate) struct Shared {
     client_id_next: AtomicU64,
     slow_id_next: AtomicU64,
     monitor_count: AtomicU32,
-    labels: Mutex<HashMap<ClientId, Label>>,
+    labels: Mutex<Labels>,
     is_stopping: AtomicBool,
     drained_count: AtomicU32,
     client_count: AtomicU32,
-}
-
-/// How the slow log of another thread names a client.
-#[derive(Clone, Debug)]
-struct Label {
-    address: SocketAddr,
-    name: Vec<u8>,
 }
 
 impl Shared {
@@ -197,7 +190,7 @@ impl Shared {
         ClientId(self.client_id_next.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn labels(&self) -> std::sync::MutexGuard<'_, HashMap<ClientId, Label>> {
+    fn labels(&self) -> std::sync::MutexGuard<'_, Labels> {
         self.labels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -416,7 +409,7 @@ impl Thread {
         let client = self.clients.remove(slot)?;
         self.shared.client_count.fetch_sub(1, Ordering::Relaxed);
         if self.shared.shard_count > 1 {
-            self.shared.labels().remove(&client.id);
+            self.shared.labels().remove(client.id);
         }
         Some(client)
     }
@@ -425,9 +418,7 @@ impl Thread {
     pub(crate) fn set_client_name(&mut self, slot: ClientSlot, name: &[u8]) {
         let Some(client) = self.clients.get_mut(slot) else { return };
         client.name = name.to_vec();
-        if let Some(label) = self.shared.labels().get_mut(&client.id) {
-            label.name = name.to_vec();
-        }
+        self.shared.labels().rename(client.id, name);
     }
 
     /// Makes a client a monitor, or no longer one; every thread notices at its next turn.
@@ -476,7 +467,7 @@ impl Thread {
             let client = self.clients.get(caller.slot).filter(|client| client.id == caller.id)?;
             return Some(Label { address: client.address, name: client.name.clone() });
         }
-        self.shared.labels().get(&caller.id).cloned()
+        self.shared.labels().get(caller.id).cloned()
     }
 
     /// Notes quick commands that took too long together; which of them it was is not known, nor for whom.

@@ -4,7 +4,7 @@ use locksley_engine::Millis;
 use locksley_wire::number::parse_i64;
 use locksley_wire::resp::Reply;
 
-use super::pack::{Reader, write_bytes, write_number, write_text};
+use super::pack::{Reader, write_bytes, write_number, write_numbers, write_text};
 use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Memory, Outcome, Run};
@@ -89,11 +89,14 @@ fn count(args: Args<'_>) -> Result<usize, Failure> {
     }
 }
 
+/// What a part begins with: a first byte with which no failure begins, whatever the bound is.
+const MARK: u64 = 0;
+
 /// The bound of the whole log, which each shard keeps for itself; then the newest entries.
 fn get_part(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let count = count(args)?;
     let log = &context.thread.slow_log;
-    write_number(log.count_max as u64, reply.buffer());
+    write_numbers(&[MARK, log.count_max as u64], reply.buffer());
     for entry in log.iter().take(count) {
         write_entry(entry, reply.buffer());
     }
@@ -105,6 +108,7 @@ fn get(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
     let (mut entries, mut count) = (Vec::new(), count(input.args)?);
     for part in input.parts {
         let mut reader = Reader::new(part.bytes);
+        assert_eq!(reader.number(), MARK, "a part that is no failure begins with the mark");
         count = count.min(reader.number() as usize);
         while !reader.is_at_end() {
             entries.push(read_entry(&mut reader));
@@ -191,7 +195,16 @@ fn help(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use locksley_engine::{Db, Touch};
+    use locksley_wire::resp::Protocol;
+
+    use crate::client::{ClientSlot, Door};
+    use crate::command::context::Caller;
+    use crate::command::dialect::Dialect;
+    use crate::command::table::{Lookup, table};
     use crate::command::testing::{Rig, check};
+    use crate::observe::clock::Nanos;
+    use crate::thread::ShardId;
 
     /// A server that keeps every command.
     fn rig() -> Rig {
@@ -219,6 +232,38 @@ mod tests {
         assert_eq!(rig.reply("SLOWLOG RESET"), "+OK");
         rig.reply("SET d 4");
         assert_eq!(rig.reply("SLOWLOG LEN"), ":0");
+    }
+
+    #[test]
+    fn every_bound_of_the_log_is_one() {
+        let mut rig = rig();
+        rig.run("SET a 1");
+        // 45 is how a failure begins.
+        for bound in [45, 0x12D] {
+            rig.configure(|config| config.slowlog_max_len = bound);
+            assert!(rig.reply("SLOWLOG GET 1").starts_with("*1 *6 :"));
+        }
+    }
+
+    #[test]
+    fn a_client_that_left_is_named_where_its_request_ran() {
+        let mut rig = rig();
+        rig.run("CLIENT SETNAME somebody");
+        let caller = Caller {
+            home: ShardId(0),
+            slot: ClientSlot(0),
+            id: rig.client().id,
+            db: Db(0),
+            dialect: Dialect::Resp,
+            protocol: Protocol::Resp2,
+            touch: Touch::Count,
+            door: Door::Shared,
+        };
+        rig.threads[0].remove_client(caller.slot).expect("the client is there");
+        let Lookup::Found(entry) = table().find(&[b"get", b"key"]) else { panic!("a command") };
+        rig.threads[1].note_slow(caller, entry.row, &[b"get", b"key"], Nanos(1));
+        let entry = rig.threads[1].slow_log.iter().next().expect("it was slow enough");
+        assert_eq!((entry.address.as_str(), entry.name.as_slice()), ("127.0.0.1:50000", &b"somebody"[..]));
     }
 
     #[test]
