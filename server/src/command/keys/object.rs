@@ -1,4 +1,8 @@
 //! OBJECT: how an entry is kept.
+//!
+//! FREQ is what `redis-cli --hotkeys` asks of every key. Under an LFU policy it is Redis's counter, a logarithm, and under
+//! the other policies of Redis there is none. The queues of S3-FIFO and FIFO keep none either, but it would be a pity to
+//! refuse where the server knows which keys are hot: there it is requests a second.
 
 use locksley_engine::{Encoding, Entry, Policy, Touch, Value};
 use locksley_wire::resp::Reply;
@@ -73,7 +77,7 @@ const FREQ: Command = Command {
     categories: &["keyspace"],
     group: Group::Generic,
     since: "4.0.0",
-    summary: "Returns the access counter of a key, a logarithm, under an LFU policy",
+    summary: "Returns the access counter of a key, a logarithm, under an LFU policy, or its requests a second under a FIFO policy",
     complexity: "O(1)",
     syntax: "key",
     run: Run::Owner(freq),
@@ -141,6 +145,9 @@ fn flags(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Ou
 }
 
 fn freq(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    if matches!(context.thread.config.maxmemory_policy, Policy::AllkeysS3fifo | Policy::AllkeysFifo) {
+        return rate(context, args, reply);
+    }
     inspect(context, args, reply, |entry, policy, reply| {
         if !policy.keeps_frequency() {
             return Err(NO_FREQUENCY);
@@ -150,6 +157,19 @@ fn freq(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
     })
 }
 
+/// Requests for a key a second as the sketch of hot keys knows them: 0 of a key that is not among the hottest. Who asks
+/// for that of all keys does not make them hot.
+fn rate(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let (key, now) = (context.key(args[2]), context.now());
+    let shard = context.shard();
+    if shard.get(key, now, Touch::Leave).is_none() {
+        reply.null();
+        return Ok(());
+    }
+    reply.integer(shard.key_rate(key, now).round() as i64);
+    Ok(())
+}
+
 fn help(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let lines = [
         "ENCODING <key>",
@@ -157,7 +177,8 @@ fn help(_: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
         "FLAGS <key>",
         "    The client flags of the key, a number of 32 bits: 0 unless a client of memcached or REST gave another.",
         "FREQ <key>",
-        "    The access counter of the key, a logarithm. Needs an LFU policy.",
+        "    The access counter of the key, a logarithm, under an LFU policy. Under allkeys-s3fifo and allkeys-fifo its",
+        "    requests a second, 0 unless it is one of the hottest keys. Needs one of these policies.",
         "IDLETIME <key>",
         "    Seconds since the key was last used. Needs a policy that is not LFU.",
         "REFCOUNT <key>",
@@ -260,6 +281,9 @@ mod tests {
             ("OBJECT FREQ k", "$-1"),
             ("SET k v", "+OK"),
             ("OBJECT IDLETIME k", ":0"),
+            ("@policy allkeys-lru", ""),
+            ("OBJECT FREQ k", &error(NO_FREQUENCY)),
+            ("@policy noeviction", ""),
             ("OBJECT FREQ k", &error(NO_FREQUENCY)),
             ("@policy allkeys-lfu", ""),
             ("OBJECT IDLETIME k", &error(NO_IDLE_TIME)),
@@ -270,6 +294,21 @@ mod tests {
             rig.run(line);
         }
         assert!(rig.reply("OBJECT FREQ k").starts_with(':'));
+    }
+
+    #[test]
+    fn a_fifo_policy_shows_requests_a_second() {
+        for policy in ["allkeys-s3fifo", "allkeys-fifo"] {
+            let mut rig = Rig::new(3);
+            rig.run(&format!("@policy {policy}"));
+            rig.run("SET k v");
+            (0..499).for_each(|_| drop(rig.run("GET k")));
+            assert_eq!(rig.reply("OBJECT FREQ k"), ":500");
+            assert_eq!(rig.reply("OBJECT FREQ k"), ":500", "to ask is no use");
+            assert_eq!(rig.reply("OBJECT FREQ none"), "$-1");
+            rig.run("@after 60000");
+            assert_eq!(rig.reply("OBJECT FREQ k"), ":0");
+        }
     }
 
     #[test]
