@@ -4,12 +4,13 @@ use locksley_engine::HotKey;
 
 use super::quote::quote;
 use crate::limits::HOT_KEY_SHOWN_BYTES_MAX;
+use crate::log::KEYED;
 
 /// Says that keys of `shard` became hot.
 #[cold]
 pub(crate) fn log(shard: u16, keys: &[HotKey]) {
     for hot in keys {
-        tracing::warn!("{}", line(shard, hot));
+        tracing::warn!(target: KEYED, "{}", line(shard, hot));
     }
 }
 

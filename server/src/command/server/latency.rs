@@ -6,6 +6,7 @@ use locksley_wire::resp::Reply;
 
 use super::pack::{Reader, write_number};
 use super::report;
+use super::slow_moments::{figures, graph as draw};
 use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::row::{Args, Command, Flags, Group, JoinInput, Keys, Memory, Outcome, ReplyPart, Run};
@@ -99,8 +100,9 @@ const RESET: Command = Command {
     ..SUBCOMMAND
 };
 
-/// All kinds of events: the longest, the number of samples, the samples.
+/// The time in seconds, and of all kinds of events the longest, the number of samples, the samples.
 fn events_part(context: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    write_number(context.now().0 / 1_000, reply.buffer());
     for event in Event::ALL {
         let history = context.thread.events.history(event);
         write_number(history.millis_max(), reply.buffer());
@@ -113,9 +115,15 @@ fn events_part(context: &mut Context<'_>, _: Args<'_>, reply: &mut Reply<'_>) ->
     Ok(())
 }
 
+/// The latest time of all shards, in seconds.
+fn now(parts: &[ReplyPart<'_>]) -> u64 {
+    parts.iter().map(|part| Reader::new(part.bytes).number()).max().unwrap_or(0)
+}
+
 /// The kinds of which there were any, with what all shards know.
 fn histories(parts: &[ReplyPart<'_>]) -> Vec<(Event, History)> {
     let mut readers: Vec<_> = parts.iter().map(|part| Reader::new(part.bytes)).collect();
+    readers.iter_mut().for_each(|reader| drop(reader.number()));
     let mut histories = Vec::new();
     for event in Event::ALL {
         let (mut samples, mut millis_max) = (Vec::new(), 0);
@@ -160,59 +168,32 @@ fn history(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
     Ok(())
 }
 
-/// Lines of a graph.
-const GRAPH_HEIGHT: u64 = 4;
-
-/// Newest samples that a graph shows.
-const GRAPH_WIDTH: usize = 80;
-
 fn graph(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
     let name = String::from_utf8_lossy(input.args[2]);
     let Some(history) = find(input.parts, input.args[2]) else {
         return Err(Failure::new(format_args!("ERR No samples available for event '{name}'")));
     };
-    reply.verbatim("txt", draw(&name, &history).as_bytes());
+    reply.verbatim("txt", draw(&name.to_ascii_lowercase(), &history, now(input.parts)).as_bytes());
     Ok(())
 }
 
-/// A column for each sample, as high as it was long.
-fn draw(name: &str, history: &History) -> String {
-    let skipped = history.samples().len().saturating_sub(GRAPH_WIDTH);
-    let millis: Vec<u64> = history.samples().skip(skipped).map(|sample| sample.millis).collect();
-    let (high, low) = (millis.iter().max().copied().unwrap_or(0), millis.iter().min().copied().unwrap_or(0));
-    let mut text = format!("{name} - high {high} ms, low {low} ms (all time high {} ms)\n", history.millis_max());
-    text.push_str(&"-".repeat(80));
-    text.push('\n');
-    for level in (1..=GRAPH_HEIGHT).rev() {
-        let mark = |millis: &u64| if millis * GRAPH_HEIGHT >= level * high.max(1) { '#' } else { ' ' };
-        let line: String = millis.iter().map(mark).collect();
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text.push_str(&"_".repeat(millis.len()));
-    text.push('\n');
-    text
-}
-
 fn doctor(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let threshold = input.config.latency_monitor_threshold;
     let mut text = String::new();
     for (event, history) in histories(input.parts) {
-        let count = history.samples().len() as u64;
-        let mean = history.samples().map(|sample| sample.millis).sum::<u64>() / count.max(1);
-        writeln!(
-            text,
-            "* {}: {count} slow moments, {mean} ms on average, {} ms at worst. {}",
-            event.name(),
-            history.millis_max(),
-            advice(event)
-        )
-        .expect("a string takes all that is written");
+        writeln!(text, "* {} {}", figures(event.name(), &history), advice(event))
+            .expect("a string takes all that is written");
     }
-    if text.is_empty() {
-        text.push_str(
-            "No slow moment was seen. They are looked for when latency-monitor-threshold is above 0: it is the number \
-             of milliseconds from which on a command is slow.\n",
-        );
+    match (threshold, text.is_empty()) {
+        (0, _) => text.push_str(
+            "Slow moments are not looked for: CONFIG SET latency-monitor-threshold <milliseconds> makes the server keep \
+             what takes so long.\n",
+        ),
+        (_, true) => {
+            writeln!(text, "No slow moment was seen: nothing took {threshold} ms (latency-monitor-threshold).")
+                .expect("a string takes all that is written");
+        }
+        _ => {}
     }
     reply.verbatim("txt", text.as_bytes());
     Ok(())
@@ -360,13 +341,19 @@ mod tests {
         assert_eq!(rig.reply("LATENCY LATEST"), "*1 *4 $7 command :7 :20 :40");
         assert_eq!(rig.reply("LATENCY HISTORY COMMAND"), "*2 *2 :6 :40 *2 :7 :20");
         assert!(rig.reply("LATENCY GRAPH command").contains("command - high 40 ms, low 20 ms (all time high 40 ms)"));
-        assert!(rig.reply("LATENCY DOCTOR").contains("command: 2 slow moments, 30 ms on average"));
+        assert!(
+            rig.reply("LATENCY DOCTOR").contains("command: 2 slow moments, 30 ms on average (mean deviation 10 ms)")
+        );
+        assert!(rig.reply("LATENCY DOCTOR").contains("not looked for: CONFIG SET latency-monitor-threshold"));
+        rig.configure(|config| config.latency_monitor_threshold = 10);
+        assert!(!rig.reply("LATENCY DOCTOR").contains("not looked for"));
         rig.threads[1].events.note(Event::LogSync, Sample { second: 9, millis: 50 });
-        assert!(rig.reply("LATENCY DOCTOR").contains("aof-fsync-always: 1 slow moments, 50 ms on average"));
+        assert!(rig.reply("LATENCY DOCTOR").contains("aof-fsync-always: 1 slow moment, 50 ms on average"));
         assert_eq!(rig.reply("LATENCY RESET aof-fsync-always"), ":1");
         assert_eq!(rig.reply("LATENCY RESET fast-command"), ":0");
         assert_eq!(rig.reply("LATENCY RESET command"), ":1");
         assert_eq!(rig.reply("LATENCY LATEST"), "*0");
+        assert!(rig.reply("LATENCY DOCTOR").contains("No slow moment was seen: nothing took 10 ms"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(super) mod process;
 pub(super) mod report;
 mod save;
 mod shutdown;
+mod slow_moments;
 mod slowlog;
 pub(super) mod source;
 pub(super) mod state;
