@@ -231,3 +231,13 @@ pub(crate) const CRASH_PATIENCE_MS: u64 = 10_000;
 
 // The log is written before a crash ends by itself.
 const _: () = assert!(LOG_FLUSH_MS < CRASH_PATIENCE_MS);
+
+/// Locked memory that the ring of a thread takes at most, in bytes: with a limit of 1 MiB the rings of eight shards are
+/// refused on Linux 6.18, with one of 2 MiB they are not.
+pub(crate) const DOCTOR_RING_BYTES: u64 = 256 * 1024;
+
+/// Syncs that the doctor measures.
+pub(crate) const DOCTOR_SYNC_COUNT: usize = 32;
+
+/// Milliseconds after which it measures no further one.
+pub(crate) const DOCTOR_SYNC_MS_MAX: u64 = 2_000;

@@ -1,9 +1,9 @@
 //! What a person reads when the server starts.
 
-use super::probe::Machine;
 use crate::config::memory::human;
 use crate::config::settings::SETTINGS;
 use crate::config::{Config, FsyncPolicy};
+use crate::machine::Machine;
 
 /// Logs what the server is going to be, and what it could not have.
 pub(super) fn show(config: &Config, machine: &Machine) {

@@ -1,11 +1,12 @@
 //! The listening sockets of each data thread, from `bind`, the ports of the protocols and the shards' own ports.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::client::Door;
 use crate::config::Config;
+use crate::config::bind::{Place, places};
 use crate::reactor::listener::{Listener, ListenerOptions, claim};
 
 /// Opens the listeners of thread `shard`: its share of the common ports, and its own port where shards are announced.
@@ -35,24 +36,16 @@ fn open_port(
 ) -> Result<(), String> {
     let options = ListenerOptions { door, backlog: config.tcp_backlog, keepalive_seconds: config.tcp_keepalive };
     let count_before = listeners.len();
-    for entry in &config.bind {
-        let (host, is_optional) = entry.strip_prefix('-').map_or((entry.as_str(), false), |host| (host, true));
-        let addresses = match resolve(host, port) {
-            Ok(addresses) => addresses,
-            Err(_) if is_optional => continue,
-            Err(sentence) => return Err(sentence),
-        };
-        for address in addresses {
-            let claimed = if is_claimed { claim_patiently(address) } else { Ok(()) };
-            match claimed.and_then(|()| Listener::open(address, options)) {
-                Ok(listener) => listeners.push(listener),
-                Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                    let flag = flag(door);
-                    return Err(format!("port {port} is in use at {}: choose another with {flag}", address.ip()));
-                }
-                Err(_) if is_optional => {}
-                Err(error) => return Err(format!("cannot listen at {address}: {error}")),
+    for Place { address, is_optional } in places(config, port)? {
+        let claimed = if is_claimed { claim_patiently(address) } else { Ok(()) };
+        match claimed.and_then(|()| Listener::open(address, options)) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                let flag = flag(door);
+                return Err(format!("port {port} is in use at {}: choose another with {flag}", address.ip()));
             }
+            Err(_) if is_optional => {}
+            Err(error) => return Err(format!("cannot listen at {address}: {error}")),
         }
     }
     if listeners.len() == count_before {
@@ -83,14 +76,4 @@ fn claim_patiently(address: SocketAddr) -> std::io::Result<()> {
         }
     }
     claim(address)
-}
-
-fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    let host = match host {
-        "*" => "0.0.0.0",
-        "::*" => "::",
-        host => host,
-    };
-    let addresses = (host, port).to_socket_addrs();
-    addresses.map(Iterator::collect).map_err(|error| format!("cannot bind to {host}: {error}"))
 }

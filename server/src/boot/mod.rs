@@ -3,7 +3,6 @@
 mod allocator;
 mod banner;
 mod listen;
-mod probe;
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -19,18 +18,18 @@ use signal_hook::iterator::Signals;
 
 use crate::command::table::table;
 use crate::config::command_line::{self, Request, Serve};
-use crate::inspect;
 use crate::log::{self, crash};
 use crate::persist::{Begun, Keepers, Opened, Saving, ShutdownWish, Surroundings};
 use crate::reactor::mesh::{Bells, mesh};
 use crate::reactor::ring::{Ringer, ring_all};
 use crate::thread::{ShardId, Shared, Thread};
 use crate::turn::{Reactor, ReactorOptions};
+use crate::{doctor, inspect, machine};
 
 /// Runs the server; returns when it has stopped.
 pub(crate) fn run() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    if let Some(code) = inspect::run(&words) {
+    if let Some(code) = inspect::run(&words).or_else(|| doctor::run(&words)) {
         return code;
     }
     let outcome = match command_line::read(words) {
@@ -63,7 +62,7 @@ fn start(serve: Serve) -> Result<(), String> {
     std::fs::create_dir_all(&config.dir)
         .map_err(|error| format!("the data directory {} cannot be made: {error}", config.dir.display()))?;
     let opened = Opened::new(&config)?;
-    let machine = probe::machine(config.maxclients)?;
+    let machine = machine::machine(config.maxclients)?;
     config.maxclients = machine.client_count_max;
     if config.shards == 0 {
         config.shards = machine.cores.len() as u16;
@@ -137,18 +136,18 @@ impl Recruit {
     fn run(self) {
         let Recruit { id, core, seed, shared, options, ready } = self;
         if let Some(core) = core {
-            probe::pin(core);
+            machine::pin(core);
         }
         let thread = Thread::new(id, shared, table().entries().len(), seed);
-        let thread = thread.unwrap_or_else(|error| fail(id, "cannot reserve its memory", &error));
-        let mut reactor =
-            Reactor::new(thread, options).unwrap_or_else(|error| fail(id, "cannot make its io_uring", &error));
+        let thread = thread.unwrap_or_else(|error| fail(id, "cannot reserve its memory", &error.to_string()));
+        let mut reactor = Reactor::new(thread, options)
+            .unwrap_or_else(|error| fail(id, "cannot serve", &machine::ring_sentence(&error)));
         ready.wait();
-        reactor.run().unwrap_or_else(|error| fail(id, "lost its io_uring", &error));
+        reactor.run().unwrap_or_else(|error| fail(id, "lost its io_uring", &error.to_string()));
     }
 }
 
-fn fail(id: ShardId, what: &str, error: &std::io::Error) -> ! {
+fn fail(id: ShardId, what: &str, error: &str) -> ! {
     eprintln!("shard {} {what}: {error}", id.0);
     log::exit(1);
 }

@@ -72,7 +72,8 @@ fn command() -> Command {
         .override_usage("locksley-server [FILE] [--name value ...]")
         .after_help(
             "FILE has the grammar of redis.conf. Memory is written 100, 1k, 1kb, 5mb, 15gb.\n\nlocksley-server inspect \
-             PATH and locksley-server verify DIR look into a data directory; each has a --help of its own.",
+             PATH and locksley-server verify DIR look into a data directory, locksley-server doctor \
+             looks at the machine; each has a --help of its own.",
         )
         .arg(Arg::new("FILE").help("Configuration file").value_parser(clap::value_parser!(PathBuf)))
         .args(shown)

@@ -5,6 +5,7 @@
 //!
 //! Order of precedence, lowest first: defaults, the configuration file (line by line), the command line.
 
+pub(crate) mod bind;
 pub(crate) mod command_line;
 pub(crate) mod directive;
 #[cfg(test)]

@@ -6,14 +6,14 @@ use std::io;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that the server needs besides its clients' sockets.
-const SPARE_DESCRIPTORS: u64 = 64;
+pub(crate) const SPARE_DESCRIPTORS: u64 = 64;
 
 /// The oldest kernel that has all that the ring needs.
 const KERNEL_OLDEST: (u32, u32) = (6, 1);
 
 /// What was found out about the machine.
 #[derive(Debug)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     /// The cores this process may run on.
     pub cores: Vec<usize>,
     /// Most clients that descriptors allow.
@@ -26,7 +26,7 @@ pub(super) struct Machine {
 ///
 /// # Errors
 /// One sentence when the server cannot run here.
-pub(super) fn machine(maxclients: u32) -> Result<Machine, String> {
+pub(crate) fn machine(maxclients: u32) -> Result<Machine, String> {
     check_kernel(&rustix::system::uname().release().to_string_lossy())?;
     crate::reactor::ring::probe().map_err(|error| ring_sentence(&error))?;
     let mut notes = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn machine(maxclients: u32) -> Result<Machine, String> {
 }
 
 /// Keeps the calling thread on one core; what is lost when it cannot be is only speed.
-pub(super) fn pin(core: usize) {
+pub(crate) fn pin(core: usize) {
     let mut set = rustix::thread::CpuSet::new();
     set.set(core);
     if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
@@ -43,12 +43,17 @@ pub(super) fn pin(core: usize) {
     }
 }
 
-fn cores() -> Vec<usize> {
+/// The cores that this process may run on.
+pub(crate) fn cores() -> Vec<usize> {
     let Ok(set) = rustix::thread::sched_getaffinity(None) else { return vec![0] };
     (0..rustix::thread::CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
 }
 
-fn check_kernel(release: &str) -> Result<(), String> {
+/// Checks that the kernel of this release has all that the server needs.
+///
+/// # Errors
+/// One sentence when it has not.
+pub(crate) fn check_kernel(release: &str) -> Result<(), String> {
     let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
     let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else { return Ok(()) };
     if (major, minor) >= KERNEL_OLDEST {
@@ -58,7 +63,8 @@ fn check_kernel(release: &str) -> Result<(), String> {
     Err(format!("Linux {release} is too old: Locksley needs {oldest_major}.{oldest_minor} or newer"))
 }
 
-fn ring_sentence(error: &io::Error) -> String {
+/// Why there is no ring, and what to do.
+pub(crate) fn ring_sentence(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EPERM | libc::ENOSYS | libc::EACCES) => format!(
             "io_uring is not allowed here ({error}): in a container, start it with --security-opt seccomp=unconfined or \
