@@ -1,7 +1,7 @@
 //! How many strings of which length there are: a histogram by powers of two, kept right by every change.
 //!
 //! A walk over all entries would answer the same, but would take as long as there are entries. A histogram a table costs
-//! a write two increments, and only where the length changes its bin; a flush empties it with its table, and a swap of
+//! a write two increments, and an overwrite of the same length nothing; a flush empties it with its table, and a swap of
 //! two databases takes it along.
 //!
 //! The length is what STRLEN says: an integer, which is kept in eight bytes, counts with its digits and sign. What is no
@@ -13,7 +13,7 @@
 //!        all
 //! ```
 
-use crate::entry::{Encoding, Form, Record, Value};
+use crate::entry::{Encoding, Form, Header, Record};
 use crate::limits::VALUE_BYTES_MAX;
 
 /// Bins of lengths: 0, 1, 2 to 3, 4 to 7 and so on up to the longest value.
@@ -24,7 +24,7 @@ const BIN_COUNT: usize = SIZE_BIN_COUNT + 1;
 
 /// From which absolute values on the digits of a number that is not negative, and of one that is, reach the next bin.
 const PLAIN_STEPS: [u64; 4] = [10, 1_000, 10_000_000, 1_000_000_000_000_000];
-const SIGNED_STEPS: [u64; 4] = [1, 100, 1_000_000, 100_000_000_000_000];
+const SIGNED_STEPS: [u64; 4] = [0, 100, 1_000_000, 100_000_000_000_000];
 
 const _: () = assert!(VALUE_BYTES_MAX == 1 << (SIZE_BIN_COUNT - 2));
 
@@ -46,14 +46,32 @@ impl Bin {
     }
 
     /// That of an entry which is no plain string of bytes.
+    #[inline]
     fn of_uncommon(record: &Record<'_>) -> Bin {
-        if record.header.form() != Form::String {
-            return Bin::OTHER;
+        Bin::of_value(record.header.form(), record.header.encoding(), record.value_bytes())
+    }
+
+    /// That of an entry whose value is kept as `bytes`.
+    #[inline]
+    pub(crate) fn of_value(form: Form, encoding: Encoding, bytes: &[u8]) -> Bin {
+        match encoding {
+            _ if form != Form::String => Bin::OTHER,
+            Encoding::Integer => {
+                Bin::of_integer(i64::from_le_bytes(bytes.try_into().expect("an integer takes eight bytes")))
+            }
+            Encoding::Bytes | Encoding::Spliced => Bin::of_length(bytes.len()),
         }
-        match record.value() {
-            Value::Bytes(bytes) => Bin::of_length(bytes.len()),
-            Value::Integer(integer) => Bin::of_integer(integer),
-        }
+    }
+
+    /// Whether an entry with this header surely keeps its bin when a value of `value_bytes` is written over it: then
+    /// nothing need be looked up.
+    #[inline]
+    pub(crate) fn stays(header: Header, form: Form, encoding: Encoding, value_bytes: usize) -> bool {
+        header.value_bytes() == value_bytes
+            && encoding != Encoding::Integer
+            && form == Form::String
+            && header.encoding() != Encoding::Integer
+            && header.is_plain()
     }
 
     /// That of strings of `bytes`.
@@ -65,10 +83,12 @@ impl Bin {
     }
 
     /// That of strings which are the decimal form of `integer`.
+    #[inline]
     fn of_integer(integer: i64) -> Bin {
-        let steps = if integer < 0 { SIGNED_STEPS } else { PLAIN_STEPS };
-        let passed = steps.iter().filter(|step| integer.unsigned_abs() >= **step).count();
-        Bin(Bin::of_length(1).0 + passed as u8)
+        let steps = if integer < 0 { &SIGNED_STEPS } else { &PLAIN_STEPS };
+        // No loop, and nothing to be predicted.
+        let passes = |index: usize| u8::from(integer.unsigned_abs() >= steps[index]);
+        Bin(2 + passes(0) + passes(1) + passes(2) + passes(3))
     }
 }
 

@@ -654,9 +654,14 @@ impl Shard {
         let version = self.contents.journal.note(body);
         let record = self.contents.record(found.cell);
         let (header, before) = (record.header, record.expiry_or_never());
-        let bin_before = value.map(|_| Bin::of(&record));
         let Whole { key, form, shape, encoding, ending, client_flags, is_stale, was_read } = *whole;
         let expiry = ending.at;
+        if let Some(value) = value
+            && !Bin::stays(header, form, encoding, shape.value_bytes)
+        {
+            let before = Bin::of(&record);
+            self.contents.databases.note_size(found.id, before, Bin::of_value(form, encoding, value));
+        }
         let late = self.rearm(found.cell, header, before, expiry, now);
         if before != expiry {
             self.contents.databases.note_expiry(found.id, before, expiry);
@@ -677,10 +682,6 @@ impl Shard {
             .write(bytes);
         let payload = self.contents.payload_bytes - header.value_bytes() as u64;
         self.contents.payload_bytes = payload + shape.value_bytes as u64;
-        if let Some(before) = bin_before {
-            let after = Bin::of(&self.contents.record(found.cell));
-            self.contents.databases.note_size(found.id, before, after);
-        }
         if expiry != NEVER {
             self.contents.wheel.settle(&mut SlabCells(&mut self.contents.slab));
         }
