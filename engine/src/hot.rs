@@ -11,7 +11,7 @@
 //!
 //! Not every access is counted, but one in [`HotKeys::period`], for that many; the gaps are drawn from 1 to twice the
 //! period less one, so that no rhythm of the clients hits always or never. The period follows the load: up to
-//! [`DRAWS_PER_SECOND`] everything is counted and nothing estimated; beyond that a counted access costs some 200 ns and is
+//! [`DRAWS_PER_SECOND`] everything is counted and nothing estimated; beyond that a counted access takes up to 160 ns and is
 //! paid for ten thousand times a second. A burst is not waited out: the period doubles whenever [`DRAWS_PER_TICK_MAX`]
 //! were drawn since the last tick.
 //!
