@@ -24,11 +24,16 @@ pub(super) static METRICS: Command = Command {
 /// Fields of the response: what it says is over when it is read.
 const FIELDS: &[u8] = b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
 
+/// Bytes of a page of a server of which a few commands are used.
+const LIKELY_BYTES: usize = 50_000;
+
 fn join(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let mut page = String::new();
-    metrics::write_page(&Source::read(input)?, input.config.metrics_redis_names, &mut page);
+    let source = Source::read(input)?;
     let response = begin(reply.buffer(), input.dialect.http(), input.config, 200);
-    response.field("Content-Type", metrics::CONTENT_TYPE.as_bytes()).lines(FIELDS).body(page.as_bytes());
+    response
+        .field("Content-Type", metrics::CONTENT_TYPE.as_bytes())
+        .lines(FIELDS)
+        .body_with(LIKELY_BYTES, |out| metrics::write_page(&source, input.config.metrics_redis_names, out));
     Ok(())
 }
 

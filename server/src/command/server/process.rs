@@ -1,9 +1,9 @@
 //! What the kernel says of this process and its machine, read from `/proc` when somebody asks.
 
 use std::fs;
-use std::num::NonZero;
-use std::sync::OnceLock;
-use std::thread::available_parallelism;
+
+use rustix::process::getpid;
+use rustix::thread::sched_getaffinity;
 
 /// Memory and processor time of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -40,10 +40,9 @@ impl Usage {
     }
 }
 
-/// Processor cores that this process may use, as far as is known when somebody first asks: that takes several files.
-pub(super) fn core_count() -> usize {
-    static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(|| available_parallelism().map_or(1, NonZero::get))
+/// Processor cores that this process may use: those of its first thread, for the others keep to one each.
+pub(super) fn core_count() -> u32 {
+    sched_getaffinity(Some(getpid())).map_or(1, |cores| cores.count())
 }
 
 /// Memory of the machine, in bytes.

@@ -142,6 +142,15 @@ pub(in crate::command) fn total(reports: &[Report]) -> Report {
 }
 
 impl Report {
+    /// How long its commands took, all together.
+    pub(in crate::command) fn execution(&self) -> Stage {
+        let mut all = Stage::default();
+        for CommandCounters { nanos, histogram, .. } in &self.commands {
+            all.add(&Stage { nanos: *nanos, histogram: *histogram });
+        }
+        all
+    }
+
     /// What the shard of `context` has to say.
     pub(in crate::command) fn of(context: &mut Context<'_>) -> Report {
         let (caller, now) = (context.caller, context.now());
@@ -214,6 +223,8 @@ impl Report {
             hops_answered: counters.load.hops_answered,
             takeovers: counters.load.takeovers,
             cut_surveys: counters.load.cut_surveys,
+            hot_keys: thread.shard.hot_key_count(now),
+            hot_keys_found: thread.shard.hot_key_total(),
             recent_turn_nanos_max: counters.load.recent_turn_nanos_max(),
             turn_nanos_max: counters.load.turn_nanos_max(),
         };

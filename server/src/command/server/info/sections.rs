@@ -68,11 +68,13 @@ fn server(source: &Source, out: &mut String) {
     field(out, "redis_version", REDIS_VERSION);
     fixed(out, &[("redis_git_sha1", "00000000"), ("redis_git_dirty", "0"), ("redis_build_id", "0")]);
     field(out, "locksley_version", LOCKSLEY_VERSION);
-    field(out, "locksley_shards", source.shards.len());
+    field(out, "locksley_shards", home.turns_ms.len());
+    field(out, "locksley_silent_shards", source.silent.len());
     field(out, "redis_mode", mode(source));
     field(out, "os", system_name());
     field(out, "arch_bits", usize::BITS);
-    fixed(out, &[("monotonic_clock", "X86 TSC"), ("multiplexing_api", "io_uring")]);
+    fixed(out, &[("monotonic_clock", "X86 TSC"), ("multiplexing_api", "io_uring"), ("atomicvar_api", "rust-core")]);
+    field(out, "gcc_version", "0.0.0");
     field(out, "process_id", std::process::id());
     field(out, "process_supervised", "no");
     field(out, "run_id", &home.run_id);
@@ -87,6 +89,17 @@ fn server(source: &Source, out: &mut String) {
     field(out, "executable", executable);
     field(out, "config_file", &home.config_file);
     fixed(out, &[("io_threads_active", "0")]);
+    listeners(source, out);
+}
+
+/// The ports that clients connect to, in Redis 7.2's words.
+fn listeners(source: &Source, out: &mut String) {
+    let home = source.home();
+    let binds: String = home.bind.split(' ').flat_map(|address| ["bind=", address, ","]).collect();
+    let ports = [("tcp", home.port), ("memcached", home.memcached_port), ("http", home.http_port)];
+    for (index, (name, port)) in ports.into_iter().filter(|(_, port)| *port > 0).enumerate() {
+        field(out, &format!("listener{index}"), format_args!("name={name},{binds}port={port}"));
+    }
 }
 
 fn clients(source: &Source, out: &mut String) {
@@ -237,7 +250,15 @@ fn stats(source: &Source, out: &mut String) {
     );
     field(out, "client_query_buffer_limit_disconnections", numbers.query_limit_disconnections);
     field(out, "client_output_buffer_limit_disconnections", numbers.output_limit_disconnections);
-    fixed(out, &[("acl_access_denied_auth", "0"), ("acl_access_denied_cmd", "0"), ("acl_access_denied_key", "0")]);
+    fixed(
+        out,
+        &[
+            ("acl_access_denied_auth", "0"),
+            ("acl_access_denied_cmd", "0"),
+            ("acl_access_denied_key", "0"),
+            ("acl_access_denied_channel", "0"),
+        ],
+    );
 }
 
 fn cache(source: &Source, out: &mut String) {
@@ -342,7 +363,7 @@ fn shards(source: &Source, out: &mut String) {
             &format!("shard{}", report.shard),
             format_args!(
                 "keys={},expires={},used_memory={},clients={},calls={},ops_per_sec={},hits={},misses={},evicted={},\
-                 expired={}",
+                 expired={},busy_usec={},longest_turn_usec={},hops_sent={},hops_answered={},hot_keys={},silent={}",
                 numbers.keys,
                 numbers.expiring,
                 numbers.memory_used,
@@ -353,6 +374,12 @@ fn shards(source: &Source, out: &mut String) {
                 numbers.misses,
                 numbers.evicted,
                 numbers.expired,
+                numbers.busy_nanos / 1_000,
+                numbers.recent_turn_nanos_max / 1_000,
+                numbers.hops_sent,
+                numbers.hops_answered,
+                numbers.hot_keys,
+                u8::from(source.silent.iter().any(|shard| u64::from(*shard) == report.shard)),
             ),
         );
     }

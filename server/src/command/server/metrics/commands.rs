@@ -70,10 +70,12 @@ pub(super) static METRICS: &[Metric] = &[
         kind: Kind::Histogram,
         unit: Unit::Seconds,
         labels: &["stage"],
-        help: "Where the time of requests goes beside their commands: queue, from when the thread could have known of a \
-               request until its batch began (an upper bound); log, replies that waited for the log under appendfsync \
-               always; send, until the kernel took the reply",
+        help: "Where the time of requests goes (stage: queue, from when the thread could have known of a request until its \
+               batch began, an upper bound; execute, all commands together; log, replies that waited for the log under \
+               appendfsync always; send, until the kernel took the replies of a turn)",
         write: |source, samples| {
+            let execution = source.total.execution();
+            samples.histogram(&[&"execute"], &execution.histogram, execution.nanos);
             for (name, stage) in source.total.stages.named() {
                 samples.histogram(&[&name], &stage.histogram, stage.nanos);
             }

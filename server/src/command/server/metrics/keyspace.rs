@@ -86,6 +86,20 @@ pub(super) static METRICS: &[Metric] = &[
         ..GAUGE
     },
     Metric {
+        name: "locksley_hot_keys",
+        labels: SHARD,
+        help: "Keys that get more requests a second than hotkey-threshold (HOTKEYS names them)",
+        write: |source, samples| samples.shards(source, |numbers| numbers.hot_keys),
+        ..GAUGE
+    },
+    Metric {
+        name: "locksley_hot_keys_found_total",
+        labels: SHARD,
+        help: "Times that a key became hot",
+        write: |source, samples| samples.shards(source, |numbers| numbers.hot_keys_found),
+        ..COUNTER
+    },
+    Metric {
         name: "locksley_pending_prefixes",
         help: "Prefixes whose keys are being removed in the background (DELPREFIX)",
         write: |source, samples| samples.value(source.total.prefixes.len()),

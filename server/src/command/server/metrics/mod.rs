@@ -125,7 +125,7 @@ const GAUGE: Metric = Metric { kind: Kind::Gauge, ..COUNTER };
 const SHARD: &[&str] = &["shard"];
 
 /// Appends the page to `out`; with the names of redis_exporter too, if they are asked for.
-pub(in crate::command) fn write_page(source: &Source, has_redis_names: bool, out: &mut String) {
+pub(in crate::command) fn write_page(source: &Source, has_redis_names: bool, out: &mut Vec<u8>) {
     for metric in GROUPS.iter().copied().flatten() {
         Samples::begin(metric, out).fill(source, metric.write);
     }

@@ -300,7 +300,7 @@ pub(super) static METRICS: &[Metric] = &[
 ];
 
 /// Appends all of them.
-pub(super) fn write(source: &Source, out: &mut String) {
+pub(super) fn write(source: &Source, out: &mut Vec<u8>) {
     for metric in METRICS {
         Samples::begin(metric, out).fill(source, metric.write);
     }
@@ -319,7 +319,7 @@ pub(super) fn write(source: &Source, out: &mut String) {
 }
 
 /// What the server is, as labels.
-fn instance(fields: &HashMap<&str, &str>, out: &mut String) {
+fn instance(fields: &HashMap<&str, &str>, out: &mut Vec<u8>) {
     let values: Vec<&str> = INSTANCE.iter().map(|label| fields.get(label).copied().unwrap_or_default()).collect();
     let shown: Vec<&dyn std::fmt::Display> = values.iter().map(|value| value as _).collect();
     let help = "Always 1, with what the server is as labels";

@@ -1,7 +1,10 @@
 //! Samples of one metric, as lines of text.
 
-use std::fmt::{Display, Error, Write};
+use std::fmt::{self, Display};
+use std::io::Write;
 use std::sync::OnceLock;
+
+use locksley_wire::number::Digits;
 
 use super::{Kind, Metric};
 use crate::command::server::report::{Numbers, Report};
@@ -14,21 +17,21 @@ const FIRST_BUCKET: usize = 8;
 /// The last one: 2^34 ns, 17 s.
 const LAST_BUCKET: usize = 34;
 
-/// A line takes all that is written to it.
-const TAKES_ALL: &str = "a string takes all that is written";
+/// Why writing cannot fail.
+const TAKES_ALL: &str = "memory takes every write";
 
 /// The samples of one metric.
 pub(super) struct Samples<'o> {
     name: &'static str,
     labels: &'static [&'static str],
-    out: &'o mut String,
+    out: &'o mut Vec<u8>,
     head: usize,
     start: usize,
 }
 
 impl<'o> Samples<'o> {
     /// Begins the samples of `metric` behind what is in `out`.
-    pub(super) fn begin(metric: &Metric, out: &'o mut String) -> Samples<'o> {
+    pub(super) fn begin(metric: &Metric, out: &'o mut Vec<u8>) -> Samples<'o> {
         Samples::with_head(metric.name, metric.kind, metric.labels, metric.help, out)
     }
 
@@ -38,7 +41,7 @@ impl<'o> Samples<'o> {
         kind: Kind,
         labels: &'static [&'static str],
         help: &str,
-        out: &'o mut String,
+        out: &'o mut Vec<u8>,
     ) -> Samples<'o> {
         let head = out.len();
         write!(out, "# HELP {name} {help}\n# TYPE {name} {}\n", kind.name()).expect(TAKES_ALL);
@@ -56,7 +59,8 @@ impl<'o> Samples<'o> {
 
     /// A sample with these values of the metric's labels.
     pub(super) fn sample(&mut self, values: &[&dyn Display], value: impl Display) {
-        self.line("", values, None, value);
+        assert_eq!(self.labels.len(), values.len(), "{} has a value for each label", self.name);
+        self.suffixed("", values, value);
     }
 
     /// The one sample of a metric without labels.
@@ -79,49 +83,61 @@ impl<'o> Samples<'o> {
     }
 
     /// A histogram of durations with these values of the metric's labels, `nanos` being their sum.
+    ///
+    /// These are most lines of a page, so that what they have in common is made once.
     pub(super) fn histogram(&mut self, values: &[&dyn Display], histogram: &Histogram, nanos: u64) {
+        let start = self.out.len();
+        self.begin_line("_bucket", values);
+        if values.is_empty() {
+            self.out.push(b'{');
+        } else {
+            let end = self.out.pop();
+            debug_assert_eq!(end, Some(b'}'), "labels end so");
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(b"le=\"");
+        let common = self.out.split_off(start);
         let mut count = 0;
+        let bucket_line = |out: &mut Vec<u8>, bound: &str, count: u64| {
+            out.extend_from_slice(&common);
+            out.extend_from_slice(bound.as_bytes());
+            out.extend_from_slice(b"\"} ");
+            out.extend_from_slice(Digits::of_u64(count).as_bytes());
+            out.push(b'\n');
+        };
         for (bucket, durations) in histogram.buckets().iter().enumerate() {
             count += durations;
             if (FIRST_BUCKET..=LAST_BUCKET).contains(&bucket) {
-                self.line("_bucket", values, Some(bound(bucket)), count);
+                bucket_line(self.out, bound(bucket), count);
             }
         }
-        self.line("_bucket", values, Some("+Inf"), count);
-        self.line("_sum", values, None, seconds(nanos));
-        self.line("_count", values, None, count);
+        bucket_line(self.out, "+Inf", count);
+        self.suffixed("_sum", values, seconds(nanos));
+        self.suffixed("_count", values, count);
     }
 
-    /// A sample of which the name has a suffix.
+    /// A sample of which the name has a suffix, with values of the first labels.
     pub(super) fn suffixed(&mut self, suffix: &str, values: &[&dyn Display], value: impl Display) {
-        self.line(suffix, values, None, value);
+        self.begin_line(suffix, values);
+        writeln!(self.out, " {value}").expect(TAKES_ALL);
     }
 
-    fn line(&mut self, suffix: &str, values: &[&dyn Display], bound: Option<&str>, value: impl Display) {
-        let labels = if suffix.is_empty() { self.labels } else { &self.labels[..values.len()] };
-        assert_eq!(labels.len(), values.len(), "{} has a value for each label", self.name);
-        self.out.push_str(self.name);
-        self.out.push_str(suffix);
-        let mut separator = '{';
-        for (label, value) in labels.iter().zip(values) {
+    /// Name and labels.
+    fn begin_line(&mut self, suffix: &str, values: &[&dyn Display]) {
+        self.out.extend_from_slice(self.name.as_bytes());
+        self.out.extend_from_slice(suffix.as_bytes());
+        let mut separator = b'{';
+        for (label, value) in self.labels.iter().zip(values) {
             self.out.push(separator);
-            self.out.push_str(label);
-            self.out.push_str("=\"");
-            write!(Escaped(self.out), "{value}").expect(TAKES_ALL);
-            self.out.push('"');
-            separator = ',';
+            self.out.extend_from_slice(label.as_bytes());
+            self.out.extend_from_slice(b"=\"");
+            fmt::Write::write_fmt(&mut Escaped(self.out), format_args!("{value}")).expect(TAKES_ALL);
+            self.out.push(b'"');
+            separator = b',';
         }
-        if let Some(bound) = bound {
-            self.out.push(separator);
-            self.out.push_str("le=\"");
-            self.out.push_str(bound);
-            self.out.push('"');
-            separator = ',';
+        if !values.is_empty() {
+            self.out.push(b'}');
         }
-        if separator == ',' {
-            self.out.push('}');
-        }
-        writeln!(self.out, " {value}").expect(TAKES_ALL);
     }
 }
 
@@ -139,16 +155,15 @@ fn bound(bucket: usize) -> &'static str {
 }
 
 /// Writes what is a label's value, with the escapes that those have.
-struct Escaped<'o>(&'o mut String);
+struct Escaped<'o>(&'o mut Vec<u8>);
 
-impl Write for Escaped<'_> {
-    fn write_str(&mut self, text: &str) -> Result<(), Error> {
-        for character in text.chars() {
-            match character {
-                '\\' => self.0.push_str("\\\\"),
-                '"' => self.0.push_str("\\\""),
-                '\n' => self.0.push_str("\\n"),
-                character => self.0.push(character),
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            match byte {
+                b'\\' | b'"' => self.0.extend_from_slice(&[b'\\', byte]),
+                b'\n' => self.0.extend_from_slice(b"\\n"),
+                byte => self.0.push(byte),
             }
         }
         Ok(())
@@ -160,9 +175,9 @@ mod tests {
     use super::*;
 
     fn written(labels: &'static [&'static str], write: impl FnOnce(&mut Samples<'_>)) -> String {
-        let mut out = String::new();
+        let mut out = Vec::new();
         write(&mut Samples::with_head("m", Kind::Gauge, labels, "Help", &mut out));
-        out
+        String::from_utf8(out).expect("a page is text")
     }
 
     #[test]

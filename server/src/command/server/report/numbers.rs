@@ -144,6 +144,10 @@ numbers! {
         takeovers,
         /// Surveys that were answered without a part of every shard.
         cut_surveys,
+        /// Keys that are hot.
+        hot_keys,
+        /// How often a key became hot.
+        hot_keys_found,
     }
     max {
         /// Nanoseconds of the longest turn of the last 30 to 60 seconds.
