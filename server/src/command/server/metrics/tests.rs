@@ -99,6 +99,25 @@ fn every_sample_belongs_to_a_row_and_follows_its_head() {
 }
 
 #[test]
+fn rules_and_dashboard_ask_for_what_there_is() {
+    let names: BTreeSet<&str> = rows().map(|metric| metric.name).collect();
+    let histograms: BTreeSet<&str> =
+        rows().filter(|metric| metric.kind == Kind::Histogram).map(|metric| metric.name).collect();
+    for file in ["alerts.yml", "alerts.test.yml", "grafana.json"] {
+        let path = format!("{}/../docs/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'));
+        let mut count = 0;
+        for word in words.filter(|word| word.starts_with("locksley_")) {
+            let is_known = if histograms.contains(family(word)) { word != family(word) } else { names.contains(word) };
+            assert!(is_known, "{file} asks for {word}");
+            count += 1;
+        }
+        assert!(count > 20, "{file} asks for something");
+    }
+}
+
+#[test]
 fn numbers_are_those_of_the_shards() {
     let page = page(false);
     let sum = |name: &str| {
