@@ -45,6 +45,7 @@ fn each_door_says_that_it_is_loading() {
         // What lives is well, whether or not it is ready.
         assert_eq!(http.get("/healthz").status, 200);
         let ready = http.get("/readyz");
+        assert_eq!(http.get("/metrics").status, 200);
         let rest = http.get("/cache/key:1");
         let line = memcached.command("mg key:1 s");
         if line.starts_with("SERVER_ERROR") {
