@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use locksley_tests::binary::installed;
+use locksley_tests::binary::{Kind, installed};
 use locksley_tests::client::request;
 use locksley_tests::server::Server;
 
@@ -74,8 +74,11 @@ fn bigkeys_and_memkeys_find_the_largest() {
     let text = cli(&server, &["--bigkeys"]);
     assert!(text.contains("Biggest string found") && text.contains("the-largest"), "{text}");
     assert!(text.contains("Sampled 501 keys in the keyspace!"), "{text}");
-    let text = cli(&server, &["--memkeys"]);
-    assert!(text.contains("the-largest") && text.contains("Sampled 501 keys in the keyspace!"), "{text}");
+    for arguments in [&["--memkeys"][..], &["--memkeys-samples", "3"]] {
+        let text = cli(&server, arguments);
+        assert!(text.contains("Biggest string found") && text.contains("the-largest"), "{text}");
+        assert!(text.contains("Sampled 501 keys in the keyspace!"), "{text}");
+    }
 }
 
 #[test]
@@ -89,6 +92,31 @@ fn hotkeys_finds_the_key_that_is_read_most() {
     }
     let text = cli(&server, &["--hotkeys"]);
     assert!(text.contains("hot key found with counter") && text.contains("key:42"), "{text}");
+}
+
+#[test]
+fn hotkeys_shows_requests_a_second_where_no_policy_counts() {
+    let server = start();
+    if server.kind() == Kind::Redis {
+        println!("skipped: redis-server has no such policies");
+        return;
+    }
+    let mut client = server.connect();
+    fill(&server, 300);
+    for policy in ["allkeys-s3fifo", "allkeys-fifo"] {
+        assert_eq!(client.call(&["CONFIG", "SET", "maxmemory-policy", policy]).to_string(), "+OK");
+        for _ in 0..3_000 {
+            client.command("GET key:42");
+        }
+        let text = cli(&server, &["--hotkeys"]);
+        assert!(text.contains("Sampled 300 keys in the keyspace!"), "{text}");
+        let first = text.lines().find(|line| line.contains("hot key found with counter"));
+        assert!(first.is_some_and(|line| line.contains("\"key:42\"")), "{text}");
+    }
+    assert_eq!(client.command("CONFIG SET maxmemory-policy allkeys-lru").to_string(), "+OK");
+    let failed = run("redis-cli", &["-p", &server.port().to_string(), "--hotkeys"]);
+    let text = String::from_utf8_lossy(&failed.stderr);
+    assert!(!failed.status.success() && text.contains("An LFU maxmemory policy is not selected"), "{text}");
 }
 
 #[test]
@@ -117,6 +145,26 @@ fn latency_is_sampled() {
     let text = cli(&server, &["--latency", "-i", "0.3"]);
     let numbers: Vec<f64> = text.split_whitespace().map(|word| word.parse().expect("a number")).collect();
     assert!(numbers.len() == 4 && numbers[3] >= 1.0, "{text}");
+}
+
+#[test]
+fn latency_history_prints_a_line_an_interval() {
+    let server = start();
+    let mut child = Command::new(installed("redis-cli"))
+        .args(["-p", &server.port().to_string(), "--no-raw", "--latency-history", "-i", "0.1"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("redis-cli runs");
+    let lines: Vec<String> = BufReader::new(child.stdout.take().expect("standard output is piped"))
+        .lines()
+        .map_while(Result::ok)
+        .take(2)
+        .collect();
+    // It goes on for ever by itself.
+    child.kill().expect("redis-cli runs until it is ended");
+    child.wait().expect("redis-cli ends");
+    assert_eq!(lines.len(), 2);
+    assert!(lines.iter().all(|line| line.contains("samples) -- ") && line.contains("seconds range")), "{lines:?}");
 }
 
 #[test]
