@@ -48,10 +48,12 @@ impl Default for Samples {
 }
 
 impl Samples {
-    /// Whether the last sample is old enough for a new one.
+    /// Whether the last sample is old enough for a new one, or of a time that a clock which was set back has not reached
+    /// again.
     #[inline]
     pub(crate) fn is_due(&self, now: Millis) -> bool {
-        now >= self.due
+        let taken_at = self.due.0.wrapping_sub(RATE_SAMPLE_MS_MIN);
+        now.0.wrapping_sub(taken_at) >= RATE_SAMPLE_MS_MIN
     }
 
     /// Takes a sample.
@@ -97,6 +99,16 @@ mod tests {
         }
         let rate = samples.rates(Millis(4_950), totals(49 * 70 + 35)).commands;
         assert!((690.0..=710.0).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stops_no_samples() {
+        let mut samples = Samples::default();
+        samples.take(Millis(5_000_000), totals(0));
+        assert!(!samples.is_due(Millis(5_000_099)) && samples.is_due(Millis(5_000_100)));
+        assert!(samples.is_due(Millis(1_000)));
+        samples.take(Millis(1_000), totals(0));
+        assert!(!samples.is_due(Millis(1_050)) && samples.is_due(Millis(1_100)));
     }
 
     #[test]
