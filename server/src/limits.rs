@@ -49,6 +49,12 @@ pub(crate) const EVICTED_COUNT_NOTED: u64 = 32;
 /// Milliseconds that a survey waits for the parts of all shards.
 pub(crate) const SURVEY_PATIENCE_MS: u64 = 300;
 
+/// Milliseconds between two events of a stream that the console reads.
+pub(crate) const EVENT_INTERVAL_MS: u64 = 500;
+
+/// Most streams of events of a thread.
+pub(crate) const EVENT_STREAM_COUNT_MAX: usize = 64;
+
 /// Slow moments kept of each kind.
 pub(crate) const EVENT_SAMPLE_COUNT_MAX: usize = 160;
 

@@ -7,6 +7,7 @@ mod config;
 mod console;
 mod doctor;
 mod frontend;
+mod handed;
 mod inspect;
 mod labels;
 mod leases;

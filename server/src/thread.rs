@@ -17,6 +17,7 @@ use crate::command::failure::Failure;
 use crate::command::row::{Command, Flags};
 use crate::command::table::table;
 use crate::config::Config;
+use crate::handed::Handed;
 use crate::labels::{Label, Labels};
 use crate::leases::Leases;
 use crate::limits::{EVICTED_COUNT_NOTED, TIMED_TOGETHER_NANOS_MIN};
@@ -45,6 +46,8 @@ pub(crate) enum Order {
     CloseAfterReplies(ClientSlot),
     /// Close a client of this thread now.
     Close(ClientSlot),
+    /// Go on writing events to a client of this thread, behind the head of its response.
+    Stream(ClientSlot),
     /// Stop the whole server.
     Shutdown,
 }
@@ -85,6 +88,8 @@ pub(crate) struct Thread {
     pub events: Events,
     /// Commands that take at least this long are noted in the slow log or as events.
     pub attention: Nanos,
+    /// Streams of events to its clients.
+    pub event_stream_count: usize,
     /// Entries that the shard had evicted when a write last asked whether there is memory.
     pub evicted_before: u64,
     /// What the tables took when a sample was last taken, in bytes.
@@ -115,6 +120,8 @@ pub(crate) struct Shared {
     pub persist: Arc<Persist>,
     /// Since when each thread is at its turn.
     pub pulses: Pulses,
+    /// Connections that threads are to take over from others.
+    pub handed: Handed,
     /// What shards said last, for the time when they are silent.
     pub remembered: Remembered,
     config: Mutex<Arc<Config>>,
@@ -137,6 +144,7 @@ impl Shared {
             run_id,
             persist: Arc::new(Persist::new(shard_count, started_at)),
             pulses: Pulses::new(shard_count),
+            handed: Handed::new(shard_count),
             remembered: Remembered::new(shard_count),
             config: Mutex::new(Arc::new(config)),
             config_generation: AtomicU64::new(1),
@@ -240,6 +248,7 @@ impl Thread {
             slow_log: SlowLog::new(config.slowlog_log_slower_than, config.slowlog_max_len as usize),
             events: Events::default(),
             attention: Nanos(u64::MAX),
+            event_stream_count: 0,
             evicted_before: 0,
             tables_bytes: 0,
             expiry_held_at: None,

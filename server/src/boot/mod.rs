@@ -3,6 +3,7 @@
 mod allocator;
 mod banner;
 mod listen;
+mod porter;
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -25,6 +26,7 @@ use crate::reactor::ring::{Ringer, ring_all};
 use crate::thread::{ShardId, Shared, Thread};
 use crate::turn::{Reactor, ReactorOptions};
 use crate::{doctor, inspect, machine};
+use porter::Porter;
 
 /// Runs the server; returns when it has stopped.
 pub(crate) fn run() -> ExitCode {
@@ -75,6 +77,8 @@ fn start(serve: Serve) -> Result<(), String> {
     log::adopt(&shared.config());
     Keepers::announce(&shared.persist);
     let bells = Bells::new(shards);
+    let porter = Porter::new(&listeners, &shared, &bells)
+        .map_err(|error| format!("the thread for connections of stalled threads cannot be made: {error}"))?;
     // The last to come is this thread, which then knows that all listeners are served.
     let ready = Arc::new(Barrier::new(usize::from(shards) + 1));
     let seed = random()?;
@@ -94,6 +98,11 @@ fn start(serve: Serve) -> Result<(), String> {
     }
     stop_on_signal(&shared, &bells)?;
     ready.wait();
+    if let Some(porter) = porter {
+        porter
+            .start()
+            .map_err(|error| format!("the thread for connections of stalled threads cannot be started: {error}"))?;
+    }
     let keepers = start_keepers(opened, &shared, &bells)?;
     for thread in threads {
         thread.join().map_err(|_| "a data thread failed".to_owned())?;

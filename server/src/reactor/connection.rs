@@ -24,7 +24,7 @@ use crate::client::Door;
 bitflags! {
     /// Where a connection stands.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub(crate) struct State: u16 {
+    pub(crate) struct State: u32 {
         /// A client is connected.
         const OPEN = 1;
         /// The kernel receives for it.
@@ -57,6 +57,8 @@ bitflags! {
         const CLOSED = 1 << 11;
         /// Everything was said; what the peer still sends is passed over until it is done.
         const LINGERING = 1 << 15;
+        /// Its response does not end: what the peer still sends is passed over until it is gone.
+        const STREAMING = 1 << 16;
     }
 }
 
@@ -132,7 +134,7 @@ impl Connection {
     /// Whether its requests may still be run.
     #[inline]
     pub(crate) fn is_serving(&self) -> bool {
-        let ending = State::CLOSE_AFTER_REPLIES.union(State::CLOSING);
+        let ending = State::CLOSE_AFTER_REPLIES.union(State::CLOSING).union(State::STREAMING);
         self.state.contains(State::OPEN) && !self.state.intersects(ending)
     }
 

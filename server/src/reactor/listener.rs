@@ -53,6 +53,14 @@ impl Listener {
         Ok(Listener { socket, door: options.door })
     }
 
+    /// Another descriptor of the same socket.
+    ///
+    /// # Errors
+    /// When there are no more.
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.socket.try_clone()
+    }
+
     /// Its descriptor, open as long as the listener lives.
     pub(crate) fn descriptor(&self) -> RawFd {
         self.socket.as_raw_fd()

@@ -17,9 +17,8 @@ impl Reactor {
         clippy::needless_pass_by_value,
         reason = "the ring's table keeps the socket open; this descriptor ends here"
     )]
-    pub(super) fn accepted(&mut self, listener: u32, socket: OwnedFd) {
+    pub(super) fn accepted(&mut self, door: Door, socket: OwnedFd) {
         let Ok((address, local_address)) = ends(&socket) else { return };
-        let door = self.listeners[listener as usize].door;
         let config = &self.desk.thread.config;
         let has_password = !config.requirepass.is_empty();
         if config.protected_mode && !has_password && !is_local(address) {
@@ -53,6 +52,18 @@ impl Reactor {
         connection.parser = Parser::of(door);
         connection.state.insert(State::RECEIVING);
         self.ring.receive(slot);
+    }
+
+    /// Lets connections in that came to a thread which is stalled.
+    pub(super) fn take_handed(&mut self) {
+        let thread = &self.desk.thread;
+        if !thread.shared.handed.has_any(thread.id.0) || thread.shared.is_stopping() {
+            return;
+        }
+        for (door, socket) in thread.shared.handed.take(thread.id.0) {
+            self.desk.thread.counters.load.takeovers += 1;
+            self.accepted(door, socket);
+        }
     }
 
     /// Tells a connection why it is not served, and closes it.

@@ -12,6 +12,7 @@ use super::durable::HeldSince;
 use super::hand::{Hand, Sink};
 use super::parking::Parked;
 use super::shutdown::Lull;
+use super::streams::Stream;
 use super::waits::Waiting;
 use crate::client::{ClientId, ClientSlot};
 use crate::command::dialect::write_failure;
@@ -86,6 +87,8 @@ pub(crate) struct Desk {
     pub held_since: VecDeque<HeldSince>,
     /// Requests are held for a shutdown.
     pub lull: Option<Lull>,
+    /// Clients that get an event every so often.
+    pub streams: Vec<Stream>,
     /// HTTP connections of which a request is arriving, or that linger.
     pub arriving: Vec<u32>,
 }
@@ -136,6 +139,7 @@ impl Desk {
             holding: Vec::new(),
             held_since: VecDeque::new(),
             lull: None,
+            streams: Vec::new(),
             arriving: Vec::new(),
         }
     }
@@ -188,7 +192,7 @@ impl Desk {
 
     /// Takes the buffer that the connection's next reply belongs in.
     #[inline]
-    fn take_sink(&mut self, slot: u32) -> Sink {
+    pub(super) fn take_sink(&mut self, slot: u32) -> Sink {
         let connection = self.connections.get(slot);
         if !connection.holes.is_empty() {
             return Sink { buffer: std::mem::take(&mut connection.holes.behind), is_behind: true };
@@ -228,6 +232,12 @@ impl Desk {
         if let Some(Request { call: Call::Found(entry), .. }) = done.last() {
             client.last_command = entry.label();
         }
+        self.put_sink(slot, sink);
+    }
+
+    /// Gives a connection the replies that were written for it.
+    #[inline]
+    pub(super) fn put_sink(&mut self, slot: u32, sink: Sink) {
         let connection = self.connections.get(slot);
         connection.taint_if(!sink.is_behind && sink.buffer.len() > connection.free_bytes);
         let place = if sink.is_behind { &mut connection.holes.behind } else { &mut connection.output };
@@ -360,8 +370,11 @@ impl Desk {
         }
         if manner.closes {
             let slot = hand.caller.slot.0;
-            self.connections.get(slot).state.insert(State::CLOSE_AFTER_REPLIES);
-            self.mark_dirty(slot);
+            let connection = self.connections.get(slot);
+            if !connection.state.contains(State::STREAMING) {
+                connection.state.insert(State::CLOSE_AFTER_REPLIES);
+                self.mark_dirty(slot);
+            }
         }
     }
 
@@ -405,6 +418,7 @@ impl Desk {
                     self.mark_dirty(slot);
                 }
                 Order::Close(ClientSlot(slot)) => self.begin_close(slot),
+                Order::Stream(ClientSlot(slot)) => self.begin_stream(slot),
                 Order::Shutdown => self.thread.shared.stop(),
             }
         }

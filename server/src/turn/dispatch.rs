@@ -77,7 +77,7 @@ impl Desk {
     }
 
     /// Asks this shard for its part where it is the only one.
-    fn run_only_part(&mut self, hand: &mut Hand, entry: Entry, make: Join, args: Args<'_>, sink: &mut Sink) {
+    pub(super) fn run_only_part(&mut self, hand: &mut Hand, entry: Entry, make: Join, args: Args<'_>, sink: &mut Sink) {
         self.note_command(hand, entry);
         let mut bytes = self.pool.take();
         let protocol = hand.caller.protocol;

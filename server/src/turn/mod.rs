@@ -23,6 +23,7 @@ mod prefetch;
 mod reactor;
 mod shutdown;
 mod steps;
+mod streams;
 mod surveys;
 mod timing;
 mod waits;

@@ -26,7 +26,7 @@ use crate::command::table::table;
 use crate::command::testing::START;
 use crate::config::Config;
 use crate::frontend::batch::{Batch, Input};
-use crate::reactor::connection::State;
+use crate::reactor::connection::{Parser, State};
 use crate::reactor::mesh::{Bells, Mesh, mesh};
 use crate::router::parcel::Parcel;
 use crate::thread::{Random, ShardId, Shared, Thread};
@@ -40,14 +40,14 @@ const STEP_COUNT: usize = 4_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
     shard: usize,
-    slot: u32,
+    pub(super) slot: u32,
 }
 
 /// Threads without rings.
 pub(super) struct World {
     pub(super) desks: Vec<Desk>,
     ends: Vec<Mesh<Box<Parcel>>>,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) now: Millis,
     /// A thread that is at one turn all the time.
     pub(super) stalled: Option<usize>,
@@ -59,7 +59,7 @@ impl World {
         let shared = Arc::new(Shared::new(shard_count, START, "0".repeat(40), Config::default()));
         let desk = |id| {
             let thread = Thread::new(ShardId(id), Arc::clone(&shared), table().entries().len(), 7);
-            Desk::new(thread.expect("a small shard"), table(), 64)
+            Desk::new(thread.expect("a small shard"), table(), 128)
         };
         World {
             desks: (0..shard_count).map(desk).collect(),
@@ -72,6 +72,10 @@ impl World {
     }
 
     pub(super) fn connect(&mut self, shard: usize) -> Seat {
+        self.connect_by(shard, Door::Shared)
+    }
+
+    pub(super) fn connect_by(&mut self, shard: usize, door: Door) -> Seat {
         let desk = &mut self.desks[shard];
         let slot = desk.connections.open().expect("there is room");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
@@ -79,11 +83,12 @@ impl World {
             id: self.shared.next_client_id(),
             address,
             local_address: address,
-            door: Door::Shared,
+            door,
             at: self.now,
             authenticated: true,
         });
         desk.thread.add_client(ClientSlot(slot), client);
+        desk.connections.get(slot).parser = Parser::of(door);
         Seat { shard, slot }
     }
 
@@ -131,6 +136,7 @@ impl World {
                 }
                 desk.serve_waiters();
                 desk.look_at_surveys();
+                desk.look_at_streams();
                 desk.thread.settle();
                 desk.post.send(end);
                 for slot in std::mem::take(&mut desk.closing) {
@@ -152,6 +158,12 @@ impl World {
         let bytes = std::mem::take(&mut connection.output);
         let text = String::from_utf8(bytes).expect("replies about locks are text");
         (!text.is_empty()).then(|| text.trim_end().replace("\r\n", " "))
+    }
+
+    /// The bytes that a client is sent, as text.
+    pub(super) fn taken(&mut self, seat: Seat) -> String {
+        let bytes = std::mem::take(&mut self.desks[seat.shard].connections.get(seat.slot).output);
+        String::from_utf8(bytes).expect("only text was asked for")
     }
 
     fn is_held(&mut self, seat: Seat) -> bool {

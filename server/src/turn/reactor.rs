@@ -176,6 +176,7 @@ impl Reactor {
         self.desk.serve_waiters();
         self.desk.look_at_waits();
         self.desk.look_at_surveys();
+        self.desk.look_at_streams();
         self.desk.look_at_shutdown();
         self.desk.thread.settle();
         self.ring.buffers.recycle();
@@ -272,9 +273,9 @@ impl Reactor {
         if let Some(at) = thread.shard.log().and_then(|log| self.syncs.due_at(log, thread.config.appendfsync)) {
             at_most(at);
         }
-        for at in
-            [self.desk.next_deadline(), self.desk.next_survey_due(), thread.waiters.next_at()].into_iter().flatten()
-        {
+        let desk = &self.desk;
+        let dues = [desk.next_deadline(), desk.next_survey_due(), desk.next_event_due(), thread.waiters.next_at()];
+        for at in dues.into_iter().flatten() {
             at_most(at);
         }
         if !self.accept_later.is_empty() {
@@ -388,7 +389,7 @@ impl Reactor {
                 self.sent(slot, buffer, error);
             }
             Event::Accepted { listener, socket, is_armed } => {
-                self.accepted(listener, socket);
+                self.accepted(self.listeners[listener as usize].door, socket);
                 if !is_armed {
                     self.ring.accept(self.listeners[listener as usize].descriptor(), listener);
                 }
@@ -398,7 +399,7 @@ impl Reactor {
             }
             Event::Closed { slot } => self.desk.connections.free(slot),
             Event::Synced { tag, error } => self.synced(tag, error),
-            Event::Woken => {}
+            Event::Woken => self.take_handed(),
         }
     }
 
@@ -481,7 +482,7 @@ impl Reactor {
             Some(_) => self.desk.begin_close(slot),
             None => {
                 connection.state.insert(State::HALF_CLOSED);
-                if connection.awaited_hole.is_some() {
+                if connection.awaited_hole.is_some() || connection.state.contains(State::STREAMING) {
                     return self.desk.begin_close(slot);
                 }
                 self.desk.mark_dirty(slot);
@@ -698,7 +699,9 @@ impl Reactor {
             let connection = self.desk.connections.get(slot);
             let is_full = connection.state.contains(State::STALLED) && connection.input.len() > INPUT_PAUSE_BYTES;
             let is_ended = State::RECEIVING.union(State::HALF_CLOSED);
-            if connection.is_serving() && !connection.state.intersects(is_ended) && !is_full {
+            let is_heard = connection.is_serving()
+                || connection.state.contains(State::STREAMING) && !connection.state.contains(State::CLOSING);
+            if is_heard && !connection.state.intersects(is_ended) && !is_full {
                 connection.state.insert(State::RECEIVING);
                 self.ring.receive(slot);
             }

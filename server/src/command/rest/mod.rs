@@ -15,11 +15,13 @@
 //! | `BatchPut` | name, then for each item key, [`ItemOptions`], value |
 //! | `State` | name, [`StateForm`] |
 //! | `Metrics` | name |
+//! | `Events` | name |
 
 mod batch_get;
 mod batch_put;
 mod delete;
 mod delete_prefix;
+mod events;
 mod get;
 mod json;
 mod metrics;
@@ -60,6 +62,8 @@ pub(crate) enum Verb {
     State,
     /// `GET` and `HEAD /metrics`.
     Metrics,
+    /// `GET` and `HEAD /console/events`.
+    Events,
 }
 
 /// The rows, in the order of [`Verb`].
@@ -73,6 +77,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &delete_prefix::DELETE_PREFIX,
     &state::STATE,
     &metrics::METRICS,
+    &events::EVENTS,
 ];
 
 /// How a value is sent.

@@ -62,6 +62,9 @@ impl<'b> Batch<'b> {
                         let args = self.bump.alloc([b"state", StateForm::Response.encode()]);
                         Ok(Meant::Run { verb: Verb::State, args, db: Db(0) })
                     }
+                    Route::Events => {
+                        Ok(Meant::Run { verb: Verb::Events, args: self.bump.alloc([&b"events"[..]]), db: Db(0) })
+                    }
                     _ => Ok(self.json(facts, manner, openapi::document())),
                 }
             }

@@ -29,6 +29,8 @@ pub(super) enum Route<'a> {
     Console(&'static Asset),
     /// `/console/state`.
     State,
+    /// `/console/events`.
+    Events,
 }
 
 /// A path with its methods, for the OpenAPI document's test and the field `Allow`.
@@ -61,11 +63,12 @@ const DOCUMENT: Path = Path { template: "/openapi.json", ..HEALTH };
 const PAGE: Path = Path { template: "/", ..HEALTH };
 const PAGE_FILE: Path = Path { template: "/console/{file}", ..HEALTH };
 const STATE: Path = Path { template: "/console/state", ..HEALTH };
+const EVENTS: Path = Path { template: "/console/events", ..HEALTH };
 
 /// Every path.
 #[cfg(test)]
-pub(super) const PATHS: [Path; 10] =
-    [KEY, ENTRIES, BATCH, METRICS, HEALTH, READINESS, DOCUMENT, PAGE, PAGE_FILE, STATE];
+pub(super) const PATHS: [Path; 11] =
+    [KEY, ENTRIES, BATCH, METRICS, HEALTH, READINESS, DOCUMENT, PAGE, PAGE_FILE, STATE, EVENTS];
 
 const NO_PATH: &str = "there is nothing at this path: see /openapi.json";
 const NO_METHOD: &str = "this path does not have that method";
@@ -88,6 +91,7 @@ impl<'a> Route<'a> {
             b"/readyz" => Ok(Route::Readiness),
             b"/openapi.json" => Ok(Route::Document),
             b"/console/state" => Ok(Route::State),
+            b"/console/events" => Ok(Route::Events),
             _ => console::asset(path).map(Route::Console).ok_or_else(|| Refused::new(404, NO_PATH)),
         }
     }
@@ -105,12 +109,13 @@ impl<'a> Route<'a> {
             Route::Console(asset) if asset.path == "/" => &PAGE,
             Route::Console(_) => &PAGE_FILE,
             Route::State => &STATE,
+            Route::Events => &EVENTS,
         }
     }
 
     /// Whether it leads to entries, or tells of them or of clients, and so needs the password.
     pub(super) fn needs_password(self) -> bool {
-        matches!(self, Route::Key(_) | Route::Entries | Route::Batch | Route::Metrics | Route::State)
+        matches!(self, Route::Key(_) | Route::Entries | Route::Batch | Route::Metrics | Route::State | Route::Events)
     }
 
     /// Whether `method` may be used there.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use locksley_engine::{Db, Encoding, Touch, Value};
 use locksley_wire::glob;
-use locksley_wire::number::text_bytes;
+use locksley_wire::number::{parse_i64, text_bytes};
 use locksley_wire::resp::Reply;
 
 use crate::command::context::Context;
@@ -64,6 +64,8 @@ const REFUSED: Failure = Failure::fixed(
      local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
 );
 
+const NO_SHARD: Failure = Failure::fixed("ERR there is no such shard");
+
 /// The subcommands with the least and the greatest number of arguments they take, `debug` included.
 const SUBCOMMANDS: [(&str, usize, usize); 9] = [
     ("check", 2, 2),
@@ -73,7 +75,7 @@ const SUBCOMMANDS: [(&str, usize, usize); 9] = [
     ("object", 3, 3),
     ("panic", 2, 3),
     ("set-active-expire", 3, 3),
-    ("sleep", 3, 3),
+    ("sleep", 3, 4),
     ("stringmatch-len", 4, 4),
 ];
 
@@ -111,10 +113,17 @@ fn debug(context: &mut Context<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Ou
         "object" => describe(context, args[2], reply),
         "panic" => panic!("DEBUG PANIC {:?}", String::from_utf8_lossy(args.get(2).copied().unwrap_or_default())),
         "set-active-expire" => context.thread.expiry_held_at = (args[2] == b"0").then_some(context.thread.now),
-        "sleep" => thread::sleep(seconds(args[2])),
+        "sleep" if is_meant(context, args.get(3))? => thread::sleep(seconds(args[2])),
         _ => {}
     }
     Ok(())
+}
+
+/// Whether this shard is the one that a request names, which may name none.
+fn is_meant(context: &Context<'_>, name: Option<&&[u8]>) -> Result<bool, Failure> {
+    let Some(name) = name else { return Ok(true) };
+    let shard = parse_i64(name).filter(|shard| (0..i64::from(context.thread.shared.shard_count)).contains(shard));
+    Ok(shard.ok_or(NO_SHARD)? == i64::from(context.thread.id.0))
 }
 
 /// A time in seconds with decimals; what is none counts as 0, as in Redis.
@@ -240,8 +249,8 @@ fn explain(reply: &mut Reply<'_>) {
         "    * NOSAVE: take no snapshot; load what is on disk, as LOADAOF does.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    With 0, keys whose time is over are removed only when somebody asks for them.",
-        "SLEEP <seconds>",
-        "    Stop all shards for <seconds>. Decimals allowed.",
+        "SLEEP <seconds> [<shard>]",
+        "    Stop all shards, or the one with this number, for <seconds>. Decimals allowed.",
         "STRINGMATCH-LEN <pattern> <string>",
         "    Return whether <string> matches <pattern>.",
     ];
@@ -271,6 +280,14 @@ mod tests {
             let reply = rig.reply("DEBUG SLEEP 0");
             assert_eq!(reply.starts_with("-ERR DEBUG command not allowed."), is_refused, "{access:?} {address}");
         }
+    }
+
+    #[test]
+    fn one_shard_may_sleep_alone() {
+        let mut rig = rig(DebugAccess::Yes);
+        assert_eq!(rig.reply("DEBUG SLEEP 0 2"), "+OK");
+        assert_eq!(rig.reply("DEBUG SLEEP 0 3"), "-ERR there is no such shard");
+        assert_eq!(rig.reply("DEBUG SLEEP 0 x"), "-ERR there is no such shard");
     }
 
     #[test]
