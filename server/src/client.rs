@@ -26,6 +26,18 @@ pub(crate) enum Door {
     Http,
 }
 
+impl Door {
+    /// What is spoken there.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Door::Shared => "RESP",
+            Door::Shard => "RESP, at the port of its shard",
+            Door::Memcached => "memcached",
+            Door::Http => "HTTP",
+        }
+    }
+}
+
 /// Which replies a client wants (CLIENT REPLY).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplyMode {

@@ -409,6 +409,7 @@ impl Thread {
             let label = Label { address: client.address, name: client.name.clone() };
             self.shared.labels().insert(client.id, label);
         }
+        tracing::debug!("client {} connected: {}", client.id.0, client.door.name());
         self.clients.insert(slot, client);
     }
 
@@ -420,6 +421,7 @@ impl Thread {
         if self.shared.shard_count > 1 {
             self.shared.labels().remove(client.id);
         }
+        tracing::debug!("client {} is gone", client.id.0);
         Some(client)
     }
 
