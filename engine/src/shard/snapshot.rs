@@ -43,6 +43,12 @@ impl Shard {
         self.contents.walk.as_ref().map(|walk| walk.progress())
     }
 
+    /// What share of its entries the snapshot under way has, 0 to 1; `None` when none is.
+    pub fn snapshot_share(&self) -> Option<f64> {
+        let contents = &self.contents;
+        contents.walk.as_ref().map(|walk| walk.share(|id| &contents.databases.physical(id).table))
+    }
+
     /// The next block that is ready for the file, in their order; once the walk is done, up to the last.
     pub fn take_block(&mut self) -> Option<Block> {
         self.contents.walk.as_mut()?.take_block()

@@ -12,6 +12,8 @@
 //! - Entries of the instant before the place where the walk stands are in blocks; those behind it are not.
 //! - A snapshot that was given up has no blocks.
 
+use std::cmp::Ordering;
+
 use crate::cell::Cell;
 use crate::entry::{HEADER_BYTES, Header, Record};
 use crate::key::Db;
@@ -92,6 +94,26 @@ impl Walk {
     /// How far it is.
     pub(crate) fn progress(&self) -> Progress {
         self.progress
+    }
+
+    /// What share of the entries is in blocks, 0 to 1, as far as the tables of now tell.
+    pub(crate) fn share<'t>(&self, table_of: impl Fn(u8) -> &'t Table) -> f64 {
+        if self.progress != Progress::Walking {
+            return 1.0;
+        }
+        // The walk goes through a table in the order of hashes, which are spread evenly.
+        let passed = f64::from(self.from) / f64::from(u32::MAX);
+        let (mut walked, mut all) = (0.0, 0.0);
+        for (place, id) in self.tables.iter().enumerate() {
+            let count = table_of(*id).len() as f64;
+            all += count;
+            walked += match place.cmp(&usize::from(self.place)) {
+                Ordering::Less => count,
+                Ordering::Equal => count * passed,
+                Ordering::Greater => 0.0,
+            };
+        }
+        if all > 0.0 { walked / all } else { 1.0 }
     }
 
     /// Goes on for about `slots` slots, and no more than [`STEP_BYTES_MAX`] and an item.
