@@ -8,7 +8,11 @@
 //! |---|---|
 //! | `index.html` | what is on the page |
 //! | `style.css` | how it looks, by day, by night and on a phone |
-//! | `app.js` | what runs: the connection, and a module for each part of the page |
+//! | `app.js` | what runs first: takes each state from the connection, and has the parts of the page draw it |
+//! | `connection.js` | the stream of states, the password, and what is done when the line is lost |
+//! | `history.js` | the last minutes: rates and percentiles, from the difference of two states |
+//! | `charts.js`, `dom.js`, `format.js` | drawings, elements, numbers |
+//! | `alerts.js`, `figures.js`, `shards.js`, `memory.js`, `lists.js`, `durability.js`, `lookup.js` | the parts of the page |
 //! | `icon.svg` | the mark |
 //!
 //! Invariant: whatever clients chose (keys, names, arguments) reaches the page as text. The policy below forbids scripts
@@ -56,11 +60,23 @@ const fn script(path: &'static str, bytes: &'static [u8]) -> Asset {
 }
 
 /// Every file.
-pub(crate) static ASSETS: [Asset; 4] = [
+pub(crate) static ASSETS: [Asset; 16] = [
     file("/", "text/html; charset=utf-8", include_bytes!("index.html")),
     file("/console/style.css", "text/css; charset=utf-8", include_bytes!("style.css")),
     file("/console/icon.svg", "image/svg+xml", include_bytes!("icon.svg")),
+    script("/console/alerts.js", include_bytes!("alerts.js")),
     script("/console/app.js", include_bytes!("app.js")),
+    script("/console/charts.js", include_bytes!("charts.js")),
+    script("/console/connection.js", include_bytes!("connection.js")),
+    script("/console/dom.js", include_bytes!("dom.js")),
+    script("/console/durability.js", include_bytes!("durability.js")),
+    script("/console/figures.js", include_bytes!("figures.js")),
+    script("/console/format.js", include_bytes!("format.js")),
+    script("/console/history.js", include_bytes!("history.js")),
+    script("/console/lists.js", include_bytes!("lists.js")),
+    script("/console/lookup.js", include_bytes!("lookup.js")),
+    script("/console/memory.js", include_bytes!("memory.js")),
+    script("/console/shards.js", include_bytes!("shards.js")),
 ];
 
 /// The file that is served at `path`.

@@ -22,6 +22,8 @@ pub(super) struct DurabilityFigures<'a> {
     cut_bytes: u64,
     /// For how long a snapshot has been in the making; null when none is.
     snapshot_running_ms: Option<u64>,
+    /// How much of it is done, 0 to 1: the mean of the shards that are at it; null when none is.
+    snapshot_share: Option<f64>,
     /// When the last good snapshot was complete (the start, if there was none), how long it took, and its size.
     last_snapshot_at_ms: u64,
     last_snapshot_ms: Option<u64>,
@@ -47,7 +49,11 @@ pub(super) struct DurabilityFigures<'a> {
 
 impl<'a> DurabilityFigures<'a> {
     /// Of what was reported.
-    pub(super) fn of(durability: &'a Durability, config: &Config) -> DurabilityFigures<'a> {
+    pub(super) fn of(
+        durability: &'a Durability,
+        snapshot_share: Option<f64>,
+        config: &Config,
+    ) -> DurabilityFigures<'a> {
         let (status, log) = (&durability.status, durability.all_logs());
         DurabilityFigures {
             is_loading: durability.is_loading,
@@ -60,6 +66,7 @@ impl<'a> DurabilityFigures<'a> {
             loaded_records: status.loaded_records,
             cut_bytes: status.cut_bytes,
             snapshot_running_ms: durability.snapshot_running_ms(),
+            snapshot_share,
             last_snapshot_at_ms: status.last_snapshot_at.0,
             last_snapshot_ms: status.last_snapshot_ms,
             last_snapshot_bytes: status.last_snapshot_bytes,

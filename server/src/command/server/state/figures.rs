@@ -1,7 +1,9 @@
 //! The members of a state that are made from the shards' reports.
 
+use locksley_engine::CurvePoint;
 use serde::Serialize;
 
+use crate::command::server::curve::GOOD_HIT_RATE;
 use crate::command::server::process::{machine_memory_bytes, system_name};
 use crate::command::server::report::{Numbers, Report};
 use crate::command::server::source::Source;
@@ -10,6 +12,7 @@ use crate::config::Config;
 use crate::observe::CommandCounters;
 use crate::observe::histogram::Histogram;
 use crate::observe::quote::quote;
+use crate::observe::stages::Stage;
 use crate::version::{LOCKSLEY_VERSION, REDIS_VERSION};
 
 /// What the server is, and how it is set up.
@@ -76,6 +79,8 @@ impl<'a> ServerFigures<'a> {
 pub(super) struct TotalFigures<'a> {
     #[serde(flatten)]
     numbers: &'a Numbers,
+    /// Clients of all doors.
+    clients: u64,
     /// Deletions by prefix that are under way.
     pending_prefixes: usize,
     /// Error replies.
@@ -85,7 +90,13 @@ pub(super) struct TotalFigures<'a> {
 impl<'a> TotalFigures<'a> {
     /// Of the report that stands for all.
     pub(super) fn of(total: &'a Report) -> TotalFigures<'a> {
-        TotalFigures { numbers: &total.numbers, pending_prefixes: total.prefixes.len(), errors: total.errors.total() }
+        let numbers = &total.numbers;
+        TotalFigures {
+            numbers,
+            clients: numbers.clients(),
+            pending_prefixes: total.prefixes.len(),
+            errors: total.errors.total(),
+        }
     }
 }
 
@@ -125,6 +136,73 @@ fn histogram(report: &Report) -> Vec<u64> {
     let mut all = Histogram::default();
     report.commands.iter().for_each(|command| all.add(&command.histogram));
     all.buckets().to_vec()
+}
+
+/// How often requests passed a stage, and how long they took there in all.
+#[derive(Debug, Serialize)]
+pub(super) struct StageFigures {
+    count: u64,
+    nanos: u64,
+}
+
+/// Where the time of requests goes.
+#[derive(Debug, Serialize)]
+pub(super) struct StagesFigures {
+    queue: StageFigures,
+    execute: StageFigures,
+    log: StageFigures,
+    send: StageFigures,
+}
+
+impl StagesFigures {
+    /// Of all shards; `execute` is what their commands took.
+    pub(super) fn of(total: &Report) -> StagesFigures {
+        let stage = |stage: &Stage| StageFigures { count: stage.histogram.count(), nanos: stage.nanos };
+        let nanos = total.commands.iter().map(|command| command.nanos).sum();
+        StagesFigures {
+            queue: stage(&total.stages.queue),
+            execute: StageFigures { count: total.numbers.calls, nanos },
+            log: stage(&total.stages.log),
+            send: stage(&total.stages.send),
+        }
+    }
+}
+
+/// What hit rate other sizes of the memory would give: MEMORY CURVE.
+#[derive(Debug, Serialize)]
+pub(super) struct CurveFigures {
+    sample_rate: f64,
+    window_ms: u64,
+    references: u64,
+    memory_bytes: u64,
+    points: Vec<PointFigures>,
+    memory_for_95_bytes: Option<u64>,
+}
+
+/// A point of it.
+#[derive(Debug, Serialize)]
+struct PointFigures {
+    /// The memory, as a multiple of what there is.
+    ratio: f64,
+    bytes: u64,
+    hit_rate: f64,
+}
+
+impl CurveFigures {
+    /// Of all shards.
+    pub(super) fn of(total: &Report) -> CurveFigures {
+        let curve = &total.curve;
+        let point =
+            |point: CurvePoint| PointFigures { ratio: point.size, bytes: point.bytes, hit_rate: point.hit_rate };
+        CurveFigures {
+            sample_rate: curve.sample_rate(),
+            window_ms: curve.window_ms,
+            references: curve.read_count,
+            memory_bytes: curve.memory_bytes,
+            points: curve.points().map(point).collect(),
+            memory_for_95_bytes: curve.memory_for(GOOD_HIT_RATE),
+        }
+    }
 }
 
 /// One database that has keys.

@@ -1,7 +1,7 @@
 //! The state of the whole server as one object of JSON: what the console shows, from the same reports as INFO.
 //!
 //! ```text
-//! part of a shard:  [length][report] [slow log] [clients] [what the client's own thread sees of the others, or nothing]
+//! part of a shard:  [length][report] [slow log] [hot keys] [clients] [what the client's own thread sees of the others, or nothing]
 //! body:             {"at_ms":..,"server":{..},"total":{..},"shards":[..],...}
 //! ```
 //!
@@ -16,6 +16,7 @@
 mod clients;
 mod durability;
 mod figures;
+mod hot;
 mod slow;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,11 @@ use crate::command::row::{JoinInput, Outcome, ReplyPart};
 use crate::thread::Thread;
 use clients::{ClientFacts, Clients};
 use durability::DurabilityFigures;
-use figures::{CommandFigures, DatabaseFigures, PrefixFigures, ServerFigures, ShardFigures, TotalFigures};
+use figures::{
+    CommandFigures, CurveFigures, DatabaseFigures, PrefixFigures, ServerFigures, ShardFigures, StagesFigures,
+    TotalFigures,
+};
+use hot::HotFacts;
 use slow::SlowFacts;
 
 /// The first byte of a part: whatever an error reply does not begin with.
@@ -43,7 +48,10 @@ const MARK: u8 = b'S';
 struct Part<'a> {
     report: ReplyPart<'a>,
     slow: Vec<SlowFacts>,
+    hot: Vec<HotFacts>,
     clients: Clients,
+    /// How much of the snapshot under way the shard has written.
+    snapshot_share: Option<f64>,
     /// The time, and for how long each thread has been at its turn, as the client's own thread sees it.
     turns: Option<(Millis, Vec<u64>)>,
 }
@@ -53,8 +61,10 @@ impl<'a> Part<'a> {
         assert_eq!(part.bytes.first(), Some(&MARK), "a part is a part of a state");
         let mut reader = Reader::new(&part.bytes[1..]);
         let report = ReplyPart { bytes: reader.bytes(), ..*part };
-        let slow = slow::read(&mut reader);
+        let (slow, hot) = (slow::read(&mut reader), hot::read(&mut reader));
         let clients = Clients::read(&mut reader);
+        let share = f64::from_bits(reader.number());
+        let snapshot_share = (!share.is_nan()).then_some(share);
         let turns = (!reader.is_at_end()).then(|| {
             let at = Millis(reader.number());
             let count = reader.number();
@@ -62,7 +72,7 @@ impl<'a> Part<'a> {
         });
         assert!(reader.is_at_end(), "a part is read to its end");
         // What is remembered of a shard was the home of somebody else then.
-        Part { report, slow, clients, turns: turns.filter(|_| !part.is_remembered) }
+        Part { report, slow, hot, clients, snapshot_share, turns: turns.filter(|_| !part.is_remembered) }
     }
 }
 
@@ -74,7 +84,9 @@ pub(in crate::command) fn part(context: &mut Context<'_>, out: &mut Vec<u8>) -> 
     out.push(MARK);
     write_bytes(&report, out);
     slow::write(thread, out);
+    hot::write(thread, out);
     Clients::of(thread).write(out);
+    write_number(thread.shard.snapshot_share().unwrap_or(f64::NAN).to_bits(), out);
     if context.caller.home == thread.id {
         write_turns(thread, out);
     }
@@ -99,6 +111,8 @@ pub(in crate::command) fn write_body(input: &JoinInput<'_>, out: &mut Vec<u8>) -
     let mut parts: Vec<Part<'_>> = input.parts.iter().map(Part::read).collect();
     let (at, turns) = parts.iter_mut().find_map(|part| part.turns.take()).expect("the client's own thread reported");
     let slow = slow::newest(parts.iter_mut().flat_map(|part| std::mem::take(&mut part.slow)).collect(), input.config);
+    let hot = hot::hottest(parts.iter_mut().flat_map(|part| std::mem::take(&mut part.hot)).collect());
+    let snapshot_share = mean(parts.iter().filter_map(|part| part.snapshot_share));
     let clients = clients::merge(parts.iter_mut().map(|part| std::mem::take(&mut part.clients)));
     let reports: Vec<ReplyPart<'_>> = parts.into_iter().map(|part| part.report).collect();
     let source = Source::read(&JoinInput { parts: &reports, ..*input })?;
@@ -108,15 +122,24 @@ pub(in crate::command) fn write_body(input: &JoinInput<'_>, out: &mut Vec<u8>) -
     body.member("server", &ServerFigures::of(&source, input.config));
     body.member("total", &TotalFigures::of(&source.total));
     body.member("shards", &ShardFigures::list(&source, &turns));
+    body.member("stages", &StagesFigures::of(&source.total));
+    body.member("curve", &CurveFigures::of(&source.total));
+    body.member("hot_keys", &hot);
     body.member("databases", &DatabaseFigures::list(&source.total));
     body.member("prefixes", &PrefixFigures::list(&source.total));
     body.member("commands", &CommandFigures::list(&source.total));
     body.member("errors", &figures::errors(&source.total));
-    body.member("durability", &DurabilityFigures::of(&source.home().durability, input.config));
+    body.member("durability", &DurabilityFigures::of(&source.home().durability, snapshot_share, input.config));
     body.member("slow_log", &slow);
     body.member::<Vec<ClientFacts>>("clients", &clients);
     body.end();
     Ok(())
+}
+
+/// The mean of some numbers; `None` where there is none.
+fn mean(numbers: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = numbers.fold((0.0, 0_u32), |(sum, count), number| (sum + number, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
 }
 
 /// An object that is being written, member by member.
