@@ -37,4 +37,11 @@ pub const TURN_STEPS_MAX: usize = 1024;
 /// fewer than 2^31 entries; at 29/32 full they take 2.21 * 2^30 slots. The rest is room to grow and for spill.
 pub const TABLE_SLOT_COUNT_MAX: usize = 5 << 29;
 
+/// Most keys that the sample of a shard's miss-ratio curve has; with what the miniature caches know of them they take 1.5
+/// MiB, or 2.2 MiB if keys expire.
+pub const CURVE_KEY_COUNT_MAX: usize = 16 * 1024;
+
+/// The same of a shard with little memory.
+pub const CURVE_KEY_COUNT_MIN: usize = 2048;
+
 const _: () = assert!(PREFIX_BYTES_MAX <= KEY_BYTES_MAX && PREFIX_COUNT_MAX <= PREFIX_COUNT_REPLAY_MAX);

@@ -37,16 +37,16 @@ mod snapshot;
 
 use rapidhash::v3::RapidSecrets;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, UNIT_BYTES};
 use crate::curve::MissCurve;
-use crate::entry::{self, Entry, Form, HEADER_BYTES, Kind, Look, Record, Uses};
+use crate::entry::{self, Entry, Form, HEADER_BYTES, Kind, Look, Record, Shape, Uses, Value};
 use crate::evict::{EvictOptions, Evictor};
 use crate::expiry::Wheel;
 use crate::hot::HotKey;
 use crate::key::{Db, Key};
 use crate::limits;
 use crate::lsn::Lsn;
-use crate::op::{Applied, Op, Refusal};
+use crate::op::{Applied, ExpiryChange, Op, Refusal};
 use crate::policy::Policy;
 use crate::prefixes::{PendingPrefix, Prefixes};
 use crate::sizes::SIZE_BIN_COUNT;
@@ -320,7 +320,7 @@ impl Shard {
             Op::Swap { first, second } => self.swap(first, second),
         };
         if op.key().is_none_or(|key| self.usage.draws(key.hash)) {
-            self.note_change(&{ op }, now);
+            self.note_change(&{ op }, applied.is_err(), now);
         }
         match applied {
             Err(_) => self.contents.journal.release(),
@@ -509,9 +509,8 @@ impl Shard {
     /// Takes in a change that was drawn, or one of more than a key.
     #[cold]
     #[inline(never)]
-    fn note_change(&mut self, op: &Op<'_>, now: Millis) {
+    fn note_change(&mut self, op: &Op<'_>, is_refused: bool, now: Millis) {
         match *op {
-            _ if self.contents.journal.is_replaying() => self.usage.pass(),
             Op::Flush { db } => self.usage.note_flush(db),
             Op::Swap { first, second } => self.usage.note_swap(first, second),
             _ => {
@@ -519,7 +518,13 @@ impl Shard {
                 let Some(key) = op.key() else { return };
                 let found = self.contents.find(key).filter(|found| self.contents.is_shown(found.cell, now));
                 let held = found.map(|found| self.held(found.cell));
-                self.usage.note_change(key, held, now);
+                // A larger memory would have taken it.
+                let held = held.or_else(|| if is_refused { refused(op) } else { None });
+                if self.contents.journal.is_replaying() {
+                    self.usage.note_replayed(key, held, now);
+                } else {
+                    self.usage.note_change(key, held, now);
+                }
             }
         }
     }
@@ -530,7 +535,7 @@ impl Shard {
         Held {
             payload_bytes: record.payload_bytes() as u64,
             memory_bytes: (self.contents.slab.capacity(cell) + SLOT_SHARE_BYTES) as u64,
-            expiry: record.expiry(),
+            expiry: record.fresh_until(),
         }
     }
 
@@ -546,16 +551,27 @@ impl Shard {
         self.usage.curve.answer(&self.situation(), now)
     }
 
+    /// The curve's own view, for its tests.
+    #[cfg(test)]
+    pub(crate) fn usage_curve(&self) -> &crate::curve::Curve {
+        &self.usage.curve
+    }
+
     fn situation(&self) -> Situation {
         let stats = self.contents.stats;
+        let entry_count = self.contents.databases.entry_count();
         Situation {
             policy: self.options.policy,
             sample_count: self.options.sample_count,
             hot_key_threshold: self.options.hot_key_threshold,
+            lfu_log_factor: self.options.lfu_log_factor,
+            lfu_decay_minutes: self.options.lfu_decay_minutes,
             memory_bytes_max: self.options.memory_bytes_max,
             used_bytes: self.used_bytes(),
-            entry_count: self.contents.databases.entry_count(),
+            entry_count,
+            fixed_bytes: self.outside_bytes + self.usage.resident_bytes(),
             read_count: stats.hits + stats.misses,
+            miss_count: stats.misses,
         }
     }
 
@@ -643,6 +659,19 @@ impl Shard {
             frequency: self.evictor.frequency(uses.access(), now),
         }
     }
+}
+
+/// What the sketches are told of a value that there was no room for, near enough.
+fn refused(op: &Op<'_>) -> Option<Held> {
+    let Op::Put { key, value: Value::Bytes(bytes), expiry, .. } = *op else { return None };
+    let expiry = match expiry {
+        ExpiryChange::At(at) | ExpiryChange::Exactly(at) | ExpiryChange::Graced { until: at, .. } => Some(at),
+        ExpiryChange::Keep | ExpiryChange::Clear => None,
+    };
+    let payload_bytes = (key.bytes.len() + bytes.len()) as u64;
+    let cell_bytes = Shape::of(key.bytes.len(), bytes.len(), expiry.is_some(), false).cell_bytes();
+    let memory_bytes = (cell_bytes.next_multiple_of(UNIT_BYTES) + SLOT_SHARE_BYTES) as u64;
+    Some(Held { payload_bytes, memory_bytes, expiry })
 }
 
 /// Until when a value is shown, and what it cost to make.

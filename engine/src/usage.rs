@@ -35,14 +35,22 @@ pub(crate) struct Situation {
     pub(crate) sample_count: u32,
     /// Requests a second from which on a key is hot; 0 means none is.
     pub(crate) hot_key_threshold: u32,
+    /// LFU: the higher, the more accesses a counter step takes.
+    pub(crate) lfu_log_factor: u32,
+    /// LFU: minutes after which an unused counter loses one.
+    pub(crate) lfu_decay_minutes: u32,
     /// Most memory the shard may use, in bytes; 0 means no limit.
     pub(crate) memory_bytes_max: u64,
     /// Memory in use, in bytes.
     pub(crate) used_bytes: u64,
     /// Entries of all databases.
     pub(crate) entry_count: u64,
+    /// Memory in use that does not depend on how many entries there are.
+    pub(crate) fixed_bytes: u64,
     /// Counted reads since the shard was made or its counters were set to zero.
     pub(crate) read_count: u64,
+    /// Those that missed.
+    pub(crate) miss_count: u64,
 }
 
 /// The sketches of a shard.
@@ -77,6 +85,7 @@ impl Usage {
     pub(crate) fn note_read(&mut self, key: Key<'_>, held: Option<Held>, now: Millis) {
         if (key.hash as u32) < self.below {
             self.curve.note_read(key, held, now);
+            self.below = self.curve.below();
         }
         self.note_hot(key, held, now);
     }
@@ -85,12 +94,17 @@ impl Usage {
     pub(crate) fn note_change(&mut self, key: Key<'_>, held: Option<Held>, now: Millis) {
         if (key.hash as u32) < self.below {
             self.curve.note_change(key, held, now);
+            self.below = self.curve.below();
         }
         self.note_hot(key, held, now);
     }
 
-    /// Passes over a drawn access that is not to be counted.
-    pub(crate) fn pass(&mut self) {
+    /// Takes in a drawn change that was made in an earlier life of the shard: the key is there, and nobody used it.
+    pub(crate) fn note_replayed(&mut self, key: Key<'_>, held: Option<Held>, now: Millis) {
+        if (key.hash as u32) < self.below {
+            self.curve.note_change(key, held, now);
+            self.below = self.curve.below();
+        }
         if self.left == 0 {
             self.left = self.hot.gap();
         }
@@ -106,6 +120,7 @@ impl Usage {
     /// Forgets a database, or all.
     pub(crate) fn note_flush(&mut self, db: Option<Db>) {
         self.curve.note_flush(db);
+        self.below = self.curve.below();
     }
 
     /// Notes that two databases changed places.

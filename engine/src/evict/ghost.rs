@@ -7,20 +7,27 @@
 /// Fingerprints of a bucket.
 const BUCKET_KEYS: usize = 16;
 
-/// The fewest buckets.
-const BUCKETS_MIN: u64 = 64;
+/// The fewest buckets of a shard's ghost.
+pub(super) const BUCKETS_MIN: u64 = 64;
 
-#[derive(Debug, Default)]
-pub(super) struct Ghost {
+/// A memory of keys.
+#[derive(Debug)]
+pub(crate) struct Ghost {
     /// Each bucket's fingerprints, the latest first; 0 is none.
     buckets: Vec<[u16; BUCKET_KEYS]>,
+    buckets_min: u64,
 }
 
 impl Ghost {
+    /// A ghost that has no room yet, and will have that of `buckets_min` at least.
+    pub(crate) fn new(buckets_min: u64) -> Ghost {
+        Ghost { buckets: Vec::new(), buckets_min }
+    }
+
     /// Makes room for about `keys`: at first, and again once their number has become quite another.
     /// What was remembered is forgotten then.
-    pub(super) fn size_for(&mut self, keys: u64) {
-        let wanted = (keys / BUCKET_KEYS as u64).max(BUCKETS_MIN);
+    pub(crate) fn size_for(&mut self, keys: u64) {
+        let wanted = (keys / BUCKET_KEYS as u64).max(self.buckets_min);
         let count = self.buckets.len() as u64;
         if wanted > count * 2 || wanted * 4 < count {
             // Some room to grow, so that this is seldom.
@@ -29,7 +36,7 @@ impl Ghost {
     }
 
     /// Remembers a key that is evicted.
-    pub(super) fn add(&mut self, hash: u64) {
+    pub(crate) fn add(&mut self, hash: u64) {
         let Some(index) = self.index(hash) else { return };
         let bucket = &mut self.buckets[index];
         bucket.copy_within(..BUCKET_KEYS - 1, 1);
@@ -37,7 +44,7 @@ impl Ghost {
     }
 
     /// Whether the key was evicted lately; if so, it is forgotten now.
-    pub(super) fn take(&mut self, hash: u64) -> bool {
+    pub(crate) fn take(&mut self, hash: u64) -> bool {
         let Some(index) = self.index(hash) else { return false };
         let bucket = &mut self.buckets[index];
         let Some(place) = bucket.iter().position(|known| *known == fingerprint(hash)) else { return false };
@@ -46,7 +53,7 @@ impl Ghost {
         true
     }
 
-    pub(super) fn resident_bytes(&self) -> u64 {
+    pub(crate) fn resident_bytes(&self) -> u64 {
         (self.buckets.len() * BUCKET_KEYS * size_of::<u16>()) as u64
     }
 
@@ -71,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_last_keys_are_remembered_and_old_ones_forgotten() {
-        let mut ghost = Ghost::default();
+        let mut ghost = Ghost::new(BUCKETS_MIN);
         assert!(!ghost.take(hash(1)));
         ghost.size_for(10_000);
         for key in 0..100_000 {
@@ -86,7 +93,7 @@ mod tests {
 
     #[test]
     fn it_is_sized_once_and_again_when_the_number_of_keys_has_changed_much() {
-        let mut ghost = Ghost::default();
+        let mut ghost = Ghost::new(BUCKETS_MIN);
         ghost.size_for(100_000);
         let bytes = ghost.resident_bytes();
         assert!((200_000..=280_000).contains(&bytes));

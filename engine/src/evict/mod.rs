@@ -34,6 +34,7 @@ use crate::time::Millis;
 pub(crate) use access::ACCESS_BITS;
 use access::Meaning;
 use clock::Clock;
+pub(crate) use ghost::Ghost;
 use hand::Hand;
 use lru::Candidates;
 use s3fifo::S3fifo;
@@ -137,7 +138,7 @@ impl Evictor {
             options,
             meaning: meaning(options),
             clock: Clock::new(),
-            random: Random(options.seed | 1),
+            random: Random::new(options.seed),
             s3fifo: S3fifo::new(),
             candidates: Candidates::default(),
             hand: Hand::default(),
@@ -247,11 +248,17 @@ fn meaning(options: EvictOptions) -> Meaning {
 
 /// Xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled" (2016).
 #[derive(Debug)]
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    /// Numbers that begin at `seed`.
+    pub(crate) fn new(seed: u64) -> Random {
+        Random(seed | 1)
+    }
+
+    /// The next number.
     #[inline]
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

@@ -15,7 +15,7 @@
 //!   while `is_settling`.
 
 use super::access::{into_main, is_main, less_used, uses};
-use super::ghost::Ghost;
+use super::ghost::{BUCKETS_MIN, Ghost};
 use super::hand::Hand;
 use super::recent::Recent;
 use super::{Store, Victim};
@@ -52,7 +52,7 @@ impl S3fifo {
     pub(super) fn new() -> S3fifo {
         S3fifo {
             small: Recent::default(),
-            ghost: Ghost::default(),
+            ghost: Ghost::new(BUCKETS_MIN),
             hand: Hand::default(),
             entry_count: 0,
             is_settling: true,

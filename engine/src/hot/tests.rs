@@ -77,6 +77,10 @@ impl World {
             memory_bytes_max: 0,
             used_bytes: 0,
             entry_count: 0,
+            lfu_log_factor: 10,
+            lfu_decay_minutes: 1,
+            fixed_bytes: 0,
+            miss_count: 0,
             read_count: 0,
         };
         self.usage.tick(&situation, Millis(self.now));
