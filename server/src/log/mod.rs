@@ -132,7 +132,6 @@ pub(crate) fn adopt(config: &Arc<Config>) {
 }
 
 /// What was left out and lost so far.
-#[expect(dead_code, reason = "read by the metrics")]
 pub(crate) fn counts() -> Counts {
     LOG.get().map_or_else(Counts::default, |log| {
         let book = log.book();

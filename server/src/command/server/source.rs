@@ -5,6 +5,7 @@ use super::process::Usage;
 use super::report::{self, Home, Report};
 use crate::command::failure::Failure;
 use crate::command::row::JoinInput;
+use crate::log::{self, Counts};
 
 /// The server at one moment.
 pub(in crate::command) struct Source {
@@ -16,6 +17,8 @@ pub(in crate::command) struct Source {
     pub total: Report,
     /// Memory and processor time of the process.
     pub usage: Usage,
+    /// Lines that are missing in what the server logs.
+    pub missing_lines: Counts,
 }
 
 impl Source {
@@ -26,7 +29,7 @@ impl Source {
     pub(in crate::command) fn read(input: &JoinInput<'_>) -> Result<Source, Failure> {
         let shards = report::read_all(input.parts)?;
         let total = report::total(&shards);
-        Ok(Source { shards, silent: input.silent.to_vec(), total, usage: Usage::now() })
+        Ok(Source { shards, silent: input.silent.to_vec(), total, usage: Usage::now(), missing_lines: log::counts() })
     }
 
     /// The facts of the client's own thread.

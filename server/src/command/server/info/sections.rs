@@ -248,6 +248,8 @@ fn stats(source: &Source, out: &mut String) {
             ("reply_buffer_expands", "0"),
         ],
     );
+    field(out, "log_lines_suppressed", source.missing_lines.suppressed);
+    field(out, "log_lines_lost", source.missing_lines.lost);
     field(out, "client_query_buffer_limit_disconnections", numbers.query_limit_disconnections);
     field(out, "client_output_buffer_limit_disconnections", numbers.output_limit_disconnections);
     fixed(

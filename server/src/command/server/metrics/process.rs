@@ -65,4 +65,15 @@ pub(super) static METRICS: &[Metric] = &[
         write: |_, samples| samples.value(machine_memory_bytes()),
         ..GAUGE
     },
+    Metric {
+        name: "locksley_missing_log_lines_total",
+        labels: &["reason"],
+        help: "Lines that are not in what the server says of itself (reason: suppressed, a place had said enough; lost, they \
+               could not be written)",
+        write: |source, samples| {
+            samples.sample(&[&"suppressed"], source.missing_lines.suppressed);
+            samples.sample(&[&"lost"], source.missing_lines.lost);
+        },
+        ..COUNTER
+    },
 ];

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::commands::used;
 use super::samples::{Samples, seconds};
-use super::{Kind, Metric, Unit};
+use super::{COUNTER, GAUGE, Kind, Metric};
 use crate::command::server::info;
 use crate::command::server::source::Source;
 
@@ -147,32 +147,20 @@ pub(super) static COUNTERS: &[(&str, &str)] = &[
     ("redis_unexpected_error_replies", "unexpected_error_replies"),
 ];
 
-/// What most rows below have.
-const COUNTER: Metric =
-    Metric { name: "", kind: Kind::Counter, unit: Unit::Count, labels: &[], help: "", write: |_, _| {} };
-
 /// Series that are worked out from several fields.
 pub(super) static METRICS: &[Metric] = &[
-    Metric {
-        name: "redis_up",
-        kind: Kind::Gauge,
-        help: "Always 1: the server answers",
-        write: |_, samples| samples.value(1),
-        ..COUNTER
-    },
+    Metric { name: "redis_up", help: "Always 1: the server answers", write: |_, samples| samples.value(1), ..GAUGE },
     Metric {
         name: "redis_start_time_seconds",
-        kind: Kind::Gauge,
         help: "When the server started, in seconds since 1970",
         write: |source, samples| samples.value(source.home().started_at_ms / 1_000),
-        ..COUNTER
+        ..GAUGE
     },
     Metric {
         name: "redis_latest_fork_seconds",
-        kind: Kind::Gauge,
         help: "Always 0: there is no fork",
         write: |_, samples| samples.value(0),
-        ..COUNTER
+        ..GAUGE
     },
     Metric {
         name: "redis_commands_total",
@@ -240,7 +228,6 @@ pub(super) static METRICS: &[Metric] = &[
     },
     Metric {
         name: "redis_db_keys",
-        kind: Kind::Gauge,
         labels: DATABASE,
         help: "Entries of a database",
         write: |source, samples| {
@@ -248,11 +235,10 @@ pub(super) static METRICS: &[Metric] = &[
                 samples.sample(&[&format_args!("db{index}")], database.keys);
             }
         },
-        ..COUNTER
+        ..GAUGE
     },
     Metric {
         name: "redis_db_keys_expiring",
-        kind: Kind::Gauge,
         labels: DATABASE,
         help: "Entries of a database that have a time to live",
         write: |source, samples| {
@@ -260,11 +246,10 @@ pub(super) static METRICS: &[Metric] = &[
                 samples.sample(&[&format_args!("db{index}")], database.expiring);
             }
         },
-        ..COUNTER
+        ..GAUGE
     },
     Metric {
         name: "redis_db_avg_ttl_seconds",
-        kind: Kind::Gauge,
         labels: DATABASE,
         help: "The mean of the times to live in a database that is not empty",
         write: |source, samples| {
@@ -274,28 +259,25 @@ pub(super) static METRICS: &[Metric] = &[
                 samples.sample(&[&format_args!("db{index}")], mean_ms as f64 / 1_000.0);
             }
         },
-        ..COUNTER
+        ..GAUGE
     },
     Metric {
         name: "redis_slowlog_length",
-        kind: Kind::Gauge,
         help: "Entries of the slow log",
         write: |source, samples| samples.value(source.total.numbers.slow_log_entries),
-        ..COUNTER
+        ..GAUGE
     },
     Metric {
         name: "redis_slowlog_last_id",
-        kind: Kind::Gauge,
         help: "Number of the newest entry of the slow log, 0 without one",
         write: |source, samples| samples.value(source.total.last_slow.map_or(0, |last| last.id)),
-        ..COUNTER
+        ..GAUGE
     },
     Metric {
         name: "redis_last_slow_execution_duration_seconds",
-        kind: Kind::Gauge,
         help: "How long the newest entry of the slow log took, 0 without one",
         write: |source, samples| samples.value(source.total.last_slow.map_or(0.0, |last| seconds(last.nanos))),
-        ..COUNTER
+        ..GAUGE
     },
 ];
 
@@ -327,7 +309,7 @@ fn instance(fields: &HashMap<&str, &str>, out: &mut Vec<u8>) {
 }
 
 /// A field as a number: words for well and ill are 1 and 0.
-fn number<'a>(value: &'a str) -> &'a str {
+fn number(value: &str) -> &str {
     match value {
         "ok" => "1",
         "err" => "0",
