@@ -206,7 +206,7 @@ fn admit(thread: &mut Thread, entry: Entry, args: Args<'_>) -> Outcome {
         // Even a write that needs no memory of its own is refused while the store is over its limit.
         thread.shard.reserve(0, thread.now)?;
     }
-    if thread.is_loading && !entry.row.flags.contains(Flags::LOADING) {
+    if thread.is_loading && !entry.row.runs_while_loading() {
         return Err(Failure::LOADING);
     }
     if entry.row.flags.contains(Flags::WRITE) {

@@ -326,6 +326,12 @@ pub(crate) struct Command {
 }
 
 impl Command {
+    /// Whether it runs while data is being loaded: what shows how the server is does, whatever COMMAND INFO says of its
+    /// kin in Redis.
+    pub(crate) fn runs_while_loading(&self) -> bool {
+        self.flags.contains(Flags::LOADING) || matches!(self.run, Run::Survey { .. })
+    }
+
     /// Whether a request of `argument_count` arguments, the name included, can be meant.
     #[inline]
     pub(crate) fn takes(&self, argument_count: usize) -> bool {

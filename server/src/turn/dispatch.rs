@@ -38,7 +38,7 @@ impl Desk {
         if self.thread.is_monitored {
             self.show_monitors(hand, entry, args);
         }
-        if self.thread.is_loading && !entry.row.flags.contains(Flags::LOADING) {
+        if self.thread.is_loading && !entry.row.runs_while_loading() {
             return self.refuse(hand, entry, &Failure::LOADING, sink);
         }
         if self.thread.shared.shard_count > 1 {
