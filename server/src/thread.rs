@@ -14,6 +14,7 @@ use crate::client::{Client, ClientId, ClientSlot, Clients};
 use crate::command::context::Caller;
 use crate::command::effect::{Effect, apply_all};
 use crate::command::failure::Failure;
+use crate::command::readable::readable;
 use crate::command::row::{Command, Flags};
 use crate::command::table::table;
 use crate::config::Config;
@@ -487,7 +488,7 @@ impl Thread {
         let entry = table().entries()[index];
         self.note_event(entry.row, took);
         if took >= self.slow_log.threshold {
-            let arguments = vec![entry.label().as_bytes().to_vec()];
+            let arguments = vec![entry.label().as_bytes().to_vec(), b"(several, timed together)".to_vec()];
             self.push_slow(took, arguments, None);
         }
     }
@@ -523,7 +524,9 @@ impl Thread {
         self.note_event(command, took);
         if took >= self.slow_log.threshold && !command.flags.contains(Flags::SKIP_SLOWLOG) {
             let label = self.label(caller);
-            self.push_slow(took, slow_log::shorten(without_secrets(args)), label);
+            let readable = readable(command.group, args);
+            let args: Vec<&[u8]> = readable.iter().map(AsRef::as_ref).collect();
+            self.push_slow(took, slow_log::shorten(without_secrets(&args)), label);
         }
     }
 

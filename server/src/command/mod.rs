@@ -25,6 +25,7 @@ pub(crate) mod lease;
 pub(crate) mod memcached;
 pub(crate) mod number;
 pub(crate) mod park;
+pub(crate) mod readable;
 pub(crate) mod rest;
 pub(crate) mod row;
 pub(crate) mod server;

@@ -11,6 +11,7 @@ use crate::client::Door;
 use crate::command::context::Caller;
 use crate::command::execute::{Joined, conclude, execute, execute_part, join};
 use crate::command::failure::Failure;
+use crate::command::readable::readable;
 use crate::command::row::{Args, Flags, Join, PlanInput, ReplyPart, Run};
 use crate::command::table::Entry;
 use crate::observe::monitor;
@@ -347,7 +348,9 @@ impl Desk {
             return;
         }
         let Some(client) = self.thread.clients.get_mut(hand.caller.slot) else { return };
-        let line = monitor::line(hand.caller.db, client.address, args);
+        let readable = readable(entry.row.group, args);
+        let args: Vec<&[u8]> = readable.iter().map(AsRef::as_ref).collect();
+        let line = monitor::line(hand.caller.db, client.address, &args);
         self.show_line(&line);
         for target in (0..self.thread.shared.shard_count).filter(|target| *target != self.thread.id.0) {
             let parcel = self.post.parcel(target);

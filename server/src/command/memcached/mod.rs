@@ -140,7 +140,7 @@ pub(crate) struct StoreOptions {
 }
 
 /// Bytes of [`StoreOptions`].
-const STORE_OPTIONS_BYTES: usize = 20;
+pub(crate) const STORE_OPTIONS_BYTES: usize = 20;
 
 impl StoreOptions {
     /// As it travels.

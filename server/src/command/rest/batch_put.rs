@@ -41,7 +41,7 @@ pub(crate) struct ItemOptions {
 }
 
 /// Bytes of [`ItemOptions`].
-const ITEM_OPTIONS_BYTES: usize = 21;
+pub(crate) const ITEM_OPTIONS_BYTES: usize = 21;
 
 impl ItemOptions {
     /// As they travel.

@@ -36,8 +36,8 @@ pub(crate) mod testing;
 
 use crate::command::row::Command;
 
-pub(crate) use batch_put::ItemOptions;
-pub(crate) use put::PutOptions;
+pub(crate) use batch_put::{ITEM_OPTIONS_BYTES, ItemOptions};
+pub(crate) use put::{PUT_OPTIONS_BYTES, PutOptions};
 pub(crate) use state::StateForm;
 
 /// Which operation; in the order of [`COMMANDS`].

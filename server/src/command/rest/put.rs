@@ -38,7 +38,7 @@ pub(crate) struct PutOptions {
 }
 
 /// Bytes of [`PutOptions`].
-const PUT_OPTIONS_BYTES: usize = 12;
+pub(crate) const PUT_OPTIONS_BYTES: usize = 12;
 
 impl PutOptions {
     /// As they travel.
