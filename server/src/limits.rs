@@ -196,7 +196,7 @@ pub(crate) const CONSOLE_SLOW_COUNT_MAX: usize = 20;
 pub(crate) const CONSOLE_SLOW_BYTES_MAX: usize = 160;
 
 /// Hot keys that the console shows.
-pub(crate) const CONSOLE_HOT_KEY_COUNT_MAX: usize = 12;
+pub(crate) const CONSOLE_HOT_KEY_COUNT_MAX: usize = 10;
 
 /// Clients that the console shows.
 pub(crate) const CONSOLE_CLIENT_COUNT_MAX: usize = 50;

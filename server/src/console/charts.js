@@ -70,6 +70,8 @@ const LEFT = 46;
 const RIGHT = 10;
 const TOP = 10;
 const BOTTOM = 22;
+/** A chart of less than this has room for short labels only. */
+const NARROW = 620;
 
 /** Axes, grid, lines, and a reading where the pointer is: what charts over an axis have in common. */
 class Frame {
@@ -272,11 +274,12 @@ export class CurveChart extends Frame {
     const x = (ratio) => LEFT + ((Math.log2(ratio) - low) / (high - low)) * (this.right - LEFT);
     const y = (rate) => this.bottom - rate * (this.bottom - TOP);
     const levels = [0, 0.25, 0.5, 0.75, 1].map((rate) => this.level(y(rate), `${rate * 100} %`));
+    const isNarrow = this.width < NARROW;
     const sizes = points.filter(({ ratio }) => Number.isInteger(Math.log2(ratio)));
     const places = sizes.map(({ ratio }, index) => ({
       x: x(ratio),
       y: this.height - 6,
-      text: label(ratio),
+      text: label(ratio, isNarrow),
       anchor: index === 0 ? "start" : index === sizes.length - 1 ? "end" : "middle",
     }));
     this.tick([...levels, ...places]);
@@ -295,8 +298,10 @@ export class CurveChart extends Frame {
       }
     });
     if (now) {
-      mark(this.words, "x", x(1) + 9);
-      mark(this.words, "y", Math.min(this.bottom - 8, y(now.rate) + 20));
+      const isLeft = x(1) < this.width / 2;
+      mark(this.words, "x", isLeft ? x(1) + 9 : x(1) - 9);
+      mark(this.words, "text-anchor", isLeft ? "start" : "end");
+      mark(this.words, "y", isLeft ? Math.min(this.bottom - 8, y(now.rate) + 20) : Math.max(TOP + 10, y(now.rate) - 12));
       say(this.words, describe(now));
     }
     this.read = (pointer) => {

@@ -74,10 +74,10 @@ export class Curve {
     const times = (ratio) => (ratio < 1 ? `1/${1 / ratio}` : ratio === 1 ? "today" : `\u00d7${ratio}`);
     this.chart.draw(points, {
       goal,
-      label: (ratio) => `${times(ratio)} \u00b7 ${text(size(ratio * curve.memory_bytes))}`,
+      label: (ratio, isNarrow) => (isNarrow ? times(ratio) : `${times(ratio)} \u00b7 ${text(size(ratio * curve.memory_bytes))}`),
       describe: ({ ratio, bytes, rate }) => `${text(percent(rate))} with ${text(size(bytes))}${ratio === 1 ? ", today" : ""}`,
     });
-    say(byId("curve-aside"), `${whole(curve.references)} reads sampled in ${age(curve.window_ms)}`);
+    say(byId("curve-aside"), `from ${whole(curve.references)} reads in ${age(curve.window_ms)}`);
     const now = points.find(({ ratio }) => ratio === 1);
     const twice = points.find(({ ratio }) => ratio === 2);
     const gain = now && twice ? `Twice the memory would give ${text(percent(twice.rate))}. ` : "";

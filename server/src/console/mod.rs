@@ -7,7 +7,7 @@
 //! | file | |
 //! |---|---|
 //! | `index.html` | what is on the page |
-//! | `style.css` | how it looks, by day, by night and on a phone |
+//! | `style.css`, `parts.css`, `modes.css` | how it looks: letters and frame, its parts, narrow windows and other modes |
 //! | `app.js` | what runs first: takes each state from the connection, and has the parts of the page draw it |
 //! | `connection.js` | the stream of states, the password, and what is done when the line is lost |
 //! | `history.js` | the last minutes: rates and percentiles, from the difference of two states |
@@ -55,14 +55,20 @@ const fn file(path: &'static str, media_type: &'static str, bytes: &'static [u8]
     Asset { path, media_type, bytes, version: OnceLock::new() }
 }
 
+const fn sheet(path: &'static str, bytes: &'static [u8]) -> Asset {
+    file(path, "text/css; charset=utf-8", bytes)
+}
+
 const fn script(path: &'static str, bytes: &'static [u8]) -> Asset {
     file(path, "text/javascript; charset=utf-8", bytes)
 }
 
 /// Every file.
-pub(crate) static ASSETS: [Asset; 16] = [
+pub(crate) static ASSETS: [Asset; 18] = [
     file("/", "text/html; charset=utf-8", include_bytes!("index.html")),
-    file("/console/style.css", "text/css; charset=utf-8", include_bytes!("style.css")),
+    sheet("/console/style.css", include_bytes!("style.css")),
+    sheet("/console/parts.css", include_bytes!("parts.css")),
+    sheet("/console/modes.css", include_bytes!("modes.css")),
     file("/console/icon.svg", "image/svg+xml", include_bytes!("icon.svg")),
     script("/console/alerts.js", include_bytes!("alerts.js")),
     script("/console/app.js", include_bytes!("app.js")),
