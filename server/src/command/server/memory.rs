@@ -6,9 +6,10 @@ use locksley_engine::Touch;
 use locksley_wire::number::parse_i64;
 use locksley_wire::resp::Reply;
 
+use super::advice;
 use super::curve;
 use super::process::{Usage, human};
-use super::report::{self, Numbers, Report};
+use super::report::{self, Numbers};
 use crate::command::context::Context;
 use crate::command::failure::Failure;
 use crate::command::help;
@@ -206,62 +207,8 @@ fn doctor(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {
     let shards = report::read_all(input.parts)?;
     let total = report::total(&shards);
     let maxmemory = total.home.as_ref().map_or(0, |home| home.maxmemory);
-    let advice = advice(&shards, &total.numbers, maxmemory, Usage::now().resident_bytes);
-    let text =
-        if advice.is_empty() { "Nothing to complain about: the memory is well used.\n".to_owned() } else { advice };
-    reply.verbatim("txt", text.as_bytes());
+    reply.verbatim("txt", advice::advice(&shards, &total, maxmemory, Usage::now().resident_bytes).as_bytes());
     Ok(())
-}
-
-/// Below this there is nothing to judge.
-const WORTH_A_LOOK_BYTES: u64 = 5 * 1024 * 1024;
-
-/// A line for each thing that is not as it should be.
-fn advice(shards: &[Report], total: &Numbers, maxmemory: u64, resident: u64) -> String {
-    let used = total.memory_used;
-    if used < WORTH_A_LOOK_BYTES {
-        return format!("The store holds {} only: too little to judge.\n", human(used));
-    }
-    let mut lines = Vec::new();
-    if maxmemory > 0 && used > maxmemory / 100 * 95 {
-        lines.push(format!(
-            "{} of maxmemory {} are in use: entries are being evicted or refused soon.",
-            human(used),
-            human(maxmemory)
-        ));
-    }
-    if total.memory_peak > used + used / 2 {
-        lines.push(format!(
-            "The peak was {}, half as much again as the {} in use now.",
-            human(total.memory_peak),
-            human(used)
-        ));
-    }
-    if resident > used + used / 5 + WORTH_A_LOOK_BYTES {
-        lines.push(format!(
-            "The process holds {} for {} in use; freed pages are given back over time.",
-            human(resident),
-            human(used)
-        ));
-    }
-    if total.client_bytes > used / 10 {
-        lines.push(format!(
-            "Clients' requests and replies take {}; some client does not read.",
-            human(total.client_bytes)
-        ));
-    }
-    let (least, most) = shards
-        .iter()
-        .map(|shard| shard.numbers.memory_used)
-        .fold((u64::MAX, 0), |(least, most), used| (least.min(used), most.max(used)));
-    if most > least.saturating_mul(2) && most > WORTH_A_LOOK_BYTES {
-        lines.push(format!(
-            "The fullest shard holds {}, the emptiest {}: keys share too few hash tags.",
-            human(most),
-            human(least)
-        ));
-    }
-    lines.iter().flat_map(|line| ["* ", line, "\n"]).collect()
 }
 
 fn malloc_stats(input: &JoinInput<'_>, reply: &mut Reply<'_>) -> Outcome {

@@ -1,5 +1,6 @@
 //! Commands about the server itself.
 
+mod advice;
 mod bgrewriteaof;
 mod command;
 mod config;
