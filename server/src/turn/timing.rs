@@ -1,4 +1,4 @@
-//! What a turn took, and what of it is told: one reading of the clock a turn beside those of the commands.
+//! What a turn took, and what of it is told: a reading of the clock a turn and one a batch, beside those of the commands.
 //!
 //! ```text
 //! wait ─▶ [turn begins: timing starts] ─▶ batches ─▶ settled ─▶ background work ─▶ log, snapshot ─▶ [turn ends] ─▶ wait
@@ -38,10 +38,10 @@ impl Timing {
         self.began = began;
     }
 
-    /// Counts how long `count` requests waited whose batch begins now: until the command before them was over.
+    /// Counts how long `count` requests waited whose batch begins now.
     #[inline]
     pub(super) fn begin_batch(&self, thread: &mut Thread, count: usize) {
-        let waited = thread.counters.timed_until().0.saturating_sub(self.queued_since.0);
+        let waited = thread.counters.now().0.saturating_sub(self.queued_since.0);
         thread.counters.stages.queue.record(waited, count as u64);
     }
 
