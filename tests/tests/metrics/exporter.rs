@@ -28,6 +28,8 @@ fn is_its_own(name: &str) -> bool {
         || ["redis_exporter_", "redis_target_", "redis_last_key_groups_"].iter().any(|own| name.starts_with(own))
         // It takes the lengths of strings, which are several numbers, for one.
         || name.contains("_distrib_")
+        // These are of LATENCY LATEST, which it asks beside INFO, and only where the monitor is on.
+        || name.starts_with("redis_latency_spike_")
 }
 
 /// Series of the exporter with the fields of INFO that they come from, which stay as they are between two looks.

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use locksley_tests::binary::installed;
 use locksley_tests::client::Client;
 use locksley_tests::http::HttpClient;
+use locksley_tests::wait::{until, until_some};
 
 use crate::text::Page;
 use crate::{PASSWORD, is_redis, launch, use_server};
@@ -148,6 +149,32 @@ fn who_asks_wrongly_is_told_so() {
     ] {
         assert_eq!(ask(method, target, fields).status, expected, "{method} {target} {fields:?}");
     }
+}
+
+#[test]
+fn a_stalled_shard_is_told_and_what_it_counted_stays() {
+    if is_redis() {
+        return;
+    }
+    let launch = launch(2).flags(["--cluster-announce-shards", "yes", "--enable-debug-command", "yes"]);
+    let server = launch.start();
+    use_server(&server);
+    let page = || Page::read(&server.connect_http().get(NATIVE).text());
+    let before = page();
+    // The port of the second shard is its thread's own.
+    let mut address = server.address();
+    address.set_port(server.port() + 2);
+    let mut sleeper = Client::connect(address).expect("a shard takes connections");
+    sleeper.send(&["DEBUG", "SLEEP", "3"]).expect("the server reads");
+    let silent = |page: &Page, shard: u32| page.value(&format!("locksley_shard_silent{{shard=\"{shard}\"}}")) > 0.5;
+    let stalled = until_some("the second shard is silent", || Some(page()).filter(|page| silent(page, 1)));
+    assert!(!silent(&stalled, 0), "the first shard is not");
+    assert!(stalled.value("locksley_shard_turn_seconds{shard=\"1\"}") > 0.0);
+    for counter in ["locksley_hits_total", "locksley_misses_total", "locksley_commands_total", "locksley_keys"] {
+        assert!(stalled.sum(counter) >= before.sum(counter), "{counter}");
+    }
+    assert_eq!(sleeper.read().expect("it wakes up").to_string(), "+OK");
+    until("the second shard answers again", || !silent(&page(), 1));
 }
 
 #[test]
