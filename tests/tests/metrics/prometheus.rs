@@ -7,7 +7,7 @@ use locksley_tests::wait::until_or;
 use serde_json::Value;
 
 use crate::daemon::Daemon;
-use crate::{PASSWORD, is_redis, launch, use_server};
+use crate::{PASSWORD, is_redis, launch};
 
 /// The answer of its API.
 fn ask(prometheus: &Daemon, path: &str, parameters: &[(&str, &str)]) -> Value {

@@ -30,7 +30,6 @@ pub(super) static METRICS: &[Metric] = &[
                 samples.histogram(&[&entry.label()], &command.histogram, command.nanos);
             }
         },
-        ..COUNTER
     },
     Metric {
         name: "locksley_commands_failed_total",
@@ -80,7 +79,6 @@ pub(super) static METRICS: &[Metric] = &[
                 samples.histogram(&[&name], &stage.histogram, stage.nanos);
             }
         },
-        ..COUNTER
     },
 ];
 

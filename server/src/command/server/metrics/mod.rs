@@ -105,6 +105,7 @@ struct Metric {
     /// What kind of number it is.
     kind: Kind,
     /// Its unit.
+    #[cfg_attr(not(test), expect(dead_code, reason = "what reads it is the page of docs and the test of names"))]
     unit: Unit,
     /// The labels of its samples, `le` of histograms aside.
     labels: &'static [&'static str],
