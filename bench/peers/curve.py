@@ -27,6 +27,8 @@ SIZES = [0.25, 0.5, 2.0, 4.0]
 KEY_COUNT = 200_000
 VALUE_BYTES = 600
 BATCH = 200
+# Requests a second where values expire: all runs have to take as long.
+PACE = 60_000
 
 
 class Load:
@@ -99,7 +101,10 @@ def command(*words):
 def play(connection, load, keys):
     """Reads all keys, and writes those that are missed."""
     values = {}
+    began = time.monotonic()
     for start in range(0, len(keys), BATCH):
+        if load.expires:
+            time.sleep(max(0.0, began + start / PACE - time.monotonic()))
         batch = keys[start:start + BATCH]
         connection.socket.sendall(b"".join(b"*2\r\n$3\r\nGET\r\n$10\r\nk%09d\r\n" % key for key in batch))
         missed = [key for key in batch if connection.reply() is None]
@@ -151,10 +156,13 @@ def connect(port, process):
         if process.poll() is not None:
             sys.exit("the server ended")
         try:
-            return Connection(port)
-        except OSError:
+            connection = Connection(port)
+            connection.ask("DBSIZE")
+            return connection
+        except (OSError, RuntimeError):
+            # It does not listen yet, or it says that it is loading.
             time.sleep(0.05)
-    sys.exit("the server does not listen")
+    sys.exit("the server does not answer")
 
 
 def main():
