@@ -140,7 +140,7 @@ impl HotKeys {
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         let choices = 2 * u64::from(self.period) - 1;
-        1 + ((self.random >> 32) * choices >> 32) as u32
+        1 + crate::shard::scale(self.random, choices) as u32
     }
 
     /// Counts a drawn access, which stands for as many as the mean of the gaps.
@@ -167,8 +167,7 @@ impl HotKeys {
         self.decay(now);
         let before = self.period;
         let elapsed_ms = now.0.saturating_sub(self.ticked_at.0);
-        if elapsed_ms > 0 {
-            let per_second = self.passed.saturating_mul(1_000) / elapsed_ms;
+        if let Some(per_second) = self.passed.saturating_mul(1_000).checked_div(elapsed_ms) {
             self.period = per_second.div_ceil(DRAWS_PER_SECOND).clamp(1, u64::from(PERIOD_MAX)) as u32;
         }
         // The clock may have been set back.

@@ -123,7 +123,9 @@ fn now(parts: &[ReplyPart<'_>]) -> u64 {
 /// The kinds of which there were any, with what all shards know.
 fn histories(parts: &[ReplyPart<'_>]) -> Vec<(Event, History)> {
     let mut readers: Vec<_> = parts.iter().map(|part| Reader::new(part.bytes)).collect();
-    readers.iter_mut().for_each(|reader| drop(reader.number()));
+    for reader in &mut readers {
+        reader.number();
+    }
     let mut histories = Vec::new();
     for event in Event::ALL {
         let (mut samples, mut millis_max) = (Vec::new(), 0);

@@ -1,5 +1,7 @@
 //! Slow moments for people: the graph of LATENCY GRAPH and the figures of LATENCY DOCTOR.
 
+use std::fmt::Write;
+
 use crate::observe::events::{History, Sample};
 
 /// Lines of a graph.
@@ -62,9 +64,9 @@ pub(super) fn figures(name: &str, history: &History) -> String {
     let mut text = format!("{name}: {count} {moments}, {mean} ms on average");
     if count > 1 {
         let apart = (last - first) as f64 / (count - 1) as f64;
-        text.push_str(&format!(" (mean deviation {deviation} ms), one in {apart:.1} seconds"));
+        write!(text, " (mean deviation {deviation} ms), one in {apart:.1} seconds").expect("a string takes all of it");
     }
-    text.push_str(&format!(", {} ms at worst.", history.millis_max()));
+    write!(text, ", {} ms at worst.", history.millis_max()).expect("a string takes all of it");
     text
 }
 
