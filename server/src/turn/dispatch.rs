@@ -109,7 +109,7 @@ impl Desk {
                 self.run_only_part(hand, entry, *join, args, sink);
             }
             Run::Survey { join, memory, .. } => {
-                self.run_survey(hand, entry, Survey { make: *join, memory: *memory }, args, sink)
+                self.run_survey(hand, entry, Survey { make: *join, memory: *memory }, args, sink);
             }
             Run::Every { join, .. } => {
                 let shards: Vec<u16> = (0..shard_count).collect();
