@@ -111,6 +111,15 @@ export class Server {
     }));
   }
 
+  /** Stores each of some keys once. */
+  async fill({ keys, ...options }) {
+    const all = { port: this.port, keys, distribution: "sequential", ratio: "1:0", requests: keys, connections: 4, pipeline: 16, ...options };
+    const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const bench = spawn(BENCH, [...args, "--quiet"], { stdio: "ignore" });
+    const [status] = await once(bench, "exit");
+    assert.equal(status, 0, "the keys were stored");
+  }
+
   /** Puts the server under load until `end` of what is returned is called. */
   load(options = {}) {
     const all = {

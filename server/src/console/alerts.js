@@ -7,6 +7,8 @@ import { clientCount } from "/console/history.js";
 const MINUTE_MS = 60_000;
 /** A turn that takes so long is a stall. */
 const STALL_MS = 1_000;
+/** Milliseconds between two announcements. */
+const QUIET_MS = 10_000;
 
 /** `good`, `warning` or `critical`, by bounds that are to be passed downwards. */
 export function hitRateState(rate) {
@@ -73,6 +75,7 @@ export class Alerts {
   constructor(announce) {
     this.announce = announce;
     this.known = new Map();
+    this.announcedAt = 0;
     this.list = byId("alerts");
   }
 
@@ -85,10 +88,13 @@ export class Alerts {
       say(line.lastChild, alert.text);
     });
     show(this.list, found.length > 0);
+    // What comes and goes at a bound is not to be read out each time.
+    if (state.at_ms - this.announcedAt < QUIET_MS) return;
     const fresh = found.filter(({ id, level }) => this.known.get(id) !== level);
     const over = [...this.known.keys()].filter((id) => !found.some((alert) => alert.id === id));
     if (fresh.length > 0) this.announce(fresh.map((alert) => `${alert.level}: ${alert.text}`).join(". "));
     else if (over.length > 0) this.announce(found.length > 0 ? "An alert is over" : "No alerts any more");
+    if (fresh.length + over.length > 0) this.announcedAt = state.at_ms;
     this.known = new Map(found.map(({ id, level }) => [id, level]));
   }
 }
