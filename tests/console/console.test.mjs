@@ -267,7 +267,7 @@ test("a shard that stands still is shown as such, and the page goes on", async (
 });
 
 test("bounds that are passed are alerts", async () => {
-  await withServer({ shards: 1, maxmemory: "4mb", maxclients: 10 }, async (server) => {
+  await withServer({ shards: 1, maxmemory: "16mb", maxclients: 60 }, async (server) => {
     const page = await open(browser, server.url);
     await ready(page);
     await page.evaluate(() => {
@@ -281,12 +281,12 @@ test("bounds that are passed are alerts", async () => {
     await alert("below 50");
     await until("word of it", () => page.evaluate(() => window.heard.some((text) => text.includes("critical: Hit rate"))));
     assert.equal(await page.locator("#figure-hits").getAttribute("data-level"), "critical");
-    for (let number = 0; number < 3_000; number += 1) await client.call("SET", `k:${number}`, "v".repeat(2_000));
+    await server.fill({ keys: 60_000, "value-size": 400 });
     await alert("of its limit");
     const others = [];
-    while (others.length < 7) others.push(await server.connect());
+    while (others.length < 50) others.push(await server.connect());
     for (const other of others) await other.call("PING");
-    await alert("clients of at most 10");
+    await alert("clients of at most 60");
     for (const other of [client, ...others]) other.end();
     assert.deepEqual(page.faults, []);
     await page.context().close();
