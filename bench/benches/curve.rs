@@ -41,6 +41,7 @@ fn mix(mut word: u64) -> u64 {
 
 /// What is played.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a trait of the load")]
 struct Load {
     name: &'static str,
     /// The exponent of Zipf's law.

@@ -78,7 +78,7 @@ impl Usage {
     #[expect(clippy::inline_always, reason = "a countdown and a comparison within every read")]
     pub(crate) fn draws(&mut self, hash: u64) -> bool {
         self.left -= 1;
-        (self.left == 0) | ((hash as u32) < self.below)
+        self.left == 0 || (hash as u32) < self.below
     }
 
     /// Takes in a drawn read.

@@ -5,8 +5,12 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that the server needs besides its clients' sockets.
-pub(crate) const SPARE_DESCRIPTORS: u64 = 64;
+/// Descriptors that the process needs besides those of its shards and its clients.
+const PROCESS_DESCRIPTORS: u64 = 32;
+
+/// Descriptors that a shard needs: its ring, segments and files of a snapshot, and listeners for three doors at two
+/// addresses, each of them twice.
+const SHARD_DESCRIPTORS: u64 = 24;
 
 /// The oldest kernel that has all that the ring needs.
 const KERNEL_OLDEST: (u32, u32) = (6, 1);
@@ -22,16 +26,22 @@ pub(crate) struct Machine {
     pub notes: Vec<String>,
 }
 
-/// Asks the machine, and raises the limit of open files for `maxclients` clients.
+/// Asks the machine, and raises the limit of open files for `maxclients` clients of `shards` shards, 0 for one a core.
 ///
 /// # Errors
 /// One sentence when the server cannot run here.
-pub(crate) fn machine(maxclients: u32) -> Result<Machine, String> {
+pub(crate) fn machine(maxclients: u32, shards: u16) -> Result<Machine, String> {
     check_kernel(&rustix::system::uname().release().to_string_lossy())?;
     crate::reactor::ring::probe().map_err(|error| ring_sentence(&error))?;
     let mut notes = Vec::new();
-    let client_count_max = raise_descriptors(maxclients, &mut notes)?;
+    let client_count_max = raise_descriptors(maxclients, spare_descriptors(shards), &mut notes)?;
     Ok(Machine { cores: cores(), client_count_max, notes })
+}
+
+/// Descriptors that a server of `shards` shards, 0 for one a core, needs besides its clients' sockets.
+pub(crate) fn spare_descriptors(shards: u16) -> u64 {
+    let shards = if shards == 0 { cores().len() as u64 } else { u64::from(shards) };
+    PROCESS_DESCRIPTORS + SHARD_DESCRIPTORS * shards
 }
 
 /// Keeps the calling thread on one core; what is lost when it cannot be is only speed.
@@ -78,9 +88,9 @@ pub(crate) fn ring_sentence(error: &io::Error) -> String {
     }
 }
 
-/// Raises the limit of open files; returns how many clients it leaves room for.
-fn raise_descriptors(maxclients: u32, notes: &mut Vec<String>) -> Result<u32, String> {
-    let wanted = u64::from(maxclients) + SPARE_DESCRIPTORS;
+/// Raises the limit of open files; returns how many clients it leaves room for beside `spare` others.
+fn raise_descriptors(maxclients: u32, spare: u64, notes: &mut Vec<String>) -> Result<u32, String> {
+    let wanted = u64::from(maxclients) + spare;
     let limit = getrlimit(Resource::Nofile);
     let current = limit.current.unwrap_or(u64::MAX);
     if current >= wanted {
@@ -95,7 +105,7 @@ fn raise_descriptors(maxclients: u32, notes: &mut Vec<String>) -> Result<u32, St
         Ok(()) => most,
         Err(_) => current,
     };
-    let clients = reached.saturating_sub(SPARE_DESCRIPTORS);
+    let clients = reached.saturating_sub(spare);
     if clients == 0 {
         return Err(format!("{reached} open files are too few: raise the limit (ulimit -n)"));
     }

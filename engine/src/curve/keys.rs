@@ -253,16 +253,13 @@ mod tests {
         for step in 0..100_000_u64 {
             // Few homes, so that runs are long.
             let name = ((random.next() % 3000) << 37) | (random.next() % 2);
-            match known.remove(&name) {
-                Some(number) => {
-                    assert_eq!(keys.find(name), Some(number), "step {step}");
-                    keys.remove(number);
-                    assert_eq!(keys.find(name), None, "step {step}");
-                }
-                None => {
-                    assert_eq!(keys.find(name), None, "step {step}");
-                    known.insert(name, keys.insert(name, Db(0), 1));
-                }
+            if let Some(number) = known.remove(&name) {
+                assert_eq!(keys.find(name), Some(number), "step {step}");
+                keys.remove(number);
+                assert_eq!(keys.find(name), None, "step {step}");
+            } else {
+                assert_eq!(keys.find(name), None, "step {step}");
+                known.insert(name, keys.insert(name, Db(0), 1));
             }
             assert_eq!(keys.len(), known.len());
         }

@@ -209,7 +209,7 @@ fn whatever_happens_the_caches_are_in_order() {
         match drawn >> 16 & 0xff {
             0 => now += drawn % 3000,
             1..100 if is_in => curve.note_read(key, (drawn & 4 == 0).then_some(held), Millis(now)),
-            100..200 if is_in => curve.note_change(key, (drawn & 24 != 0).then_some(held), Millis(now)),
+            100..200 if is_in => curve.note_change(key, (drawn & 0x18 != 0).then_some(held), Millis(now)),
             200 if step % 64 == 0 => curve.note_flush((drawn & 4 == 0).then_some(key.db)),
             201 if step % 64 == 0 => curve.note_swap(Db(0), Db(1)),
             202 if step % 16 == 0 => policy = policies[drawn as usize % policies.len()],

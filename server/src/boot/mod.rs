@@ -57,14 +57,14 @@ fn start(serve: Serve) -> Result<(), String> {
     let Serve { mut config, ignored } = serve;
     log::start(&config)?;
     crash::arm();
-    for name in &ignored {
-        tracing::warn!("{name} is a setting of Redis that has no effect here");
+    if !ignored.is_empty() {
+        tracing::warn!("settings of Redis that have no effect here: {}", ignored.join(", "));
     }
     allocator::tame();
     std::fs::create_dir_all(&config.dir)
         .map_err(|error| format!("the data directory {} cannot be made: {error}", config.dir.display()))?;
     let opened = Opened::new(&config)?;
-    let machine = machine::machine(config.maxclients)?;
+    let machine = machine::machine(config.maxclients, config.shards)?;
     config.maxclients = machine.client_count_max;
     if config.shards == 0 {
         config.shards = machine.cores.len() as u16;

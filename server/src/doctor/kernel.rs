@@ -10,7 +10,7 @@ use super::finding::Finding;
 use crate::config::Config;
 use crate::config::memory::human;
 use crate::limits::DOCTOR_RING_BYTES;
-use crate::machine::{self, SPARE_DESCRIPTORS};
+use crate::machine::{self, spare_descriptors};
 use crate::reactor::ring;
 
 /// The bit of CAP_IPC_LOCK, which frees a process from the limit of locked memory.
@@ -62,22 +62,21 @@ fn capabilities(status: &str) -> Option<u64> {
 }
 
 pub(super) fn nofile(config: &Config) -> Option<Finding> {
-    Some(judge_nofile(getrlimit(Resource::Nofile).maximum, config.maxclients))
+    Some(judge_nofile(getrlimit(Resource::Nofile).maximum, config.maxclients, spare_descriptors(config.shards)))
 }
 
 /// Judges the hard limit of open files: the soft one is raised by the server itself.
-fn judge_nofile(limit: Option<u64>, maxclients: u32) -> Finding {
-    let wanted = u64::from(maxclients) + SPARE_DESCRIPTORS;
+fn judge_nofile(limit: Option<u64>, maxclients: u32, spare: u64) -> Finding {
+    let wanted = u64::from(maxclients) + spare;
     let remedy = format!("raise it: ulimit -Hn {wanted}, or LimitNOFILE={wanted} in the unit of systemd");
     match limit {
         None => Finding::good("files may be opened without limit"),
-        Some(count) if count <= SPARE_DESCRIPTORS => {
+        Some(count) if count <= spare => {
             Finding::bad(format!("only {count} files may be open, which is not enough to start"), remedy)
         }
-        Some(count) if count < wanted => Finding::warn(
-            format!("only {count} files may be open: maxclients becomes {}", count - SPARE_DESCRIPTORS),
-            remedy,
-        ),
+        Some(count) if count < wanted => {
+            Finding::warn(format!("only {count} files may be open: maxclients becomes {}", count - spare), remedy)
+        }
         Some(count) => Finding::good(format!("{count} files may be open, enough for {maxclients} clients")),
     }
 }
@@ -146,9 +145,9 @@ mod tests {
             (Some(65), Verdict::Warn),
             (Some(64), Verdict::Bad),
         ] {
-            assert_eq!(judge_nofile(limit, 10_000).verdict, verdict, "{limit:?}");
+            assert_eq!(judge_nofile(limit, 10_000, 64).verdict, verdict, "{limit:?}");
         }
-        assert!(judge_nofile(Some(1_064), 10_000).sentence.contains("maxclients becomes 1000"));
+        assert!(judge_nofile(Some(1_064), 10_000, 64).sentence.contains("maxclients becomes 1000"));
     }
 
     #[test]

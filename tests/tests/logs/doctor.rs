@@ -90,10 +90,10 @@ fn a_low_limit_of_open_files_is_a_warning_and_a_very_low_one_is_bad() {
         return;
     }
     let directory = Directory::new();
-    let (status, page) = doctor(directory.path(), &["--maxclients", "5000"], "1000");
+    let (status, page) = doctor(directory.path(), &["--maxclients", "5000", "--shards", "1"], "1000");
     assert_eq!((status, verdict(&page, "nofile")), (Some(0), "warn"), "{page}");
-    assert!(page.contains("maxclients becomes 936") && page.contains("ulimit -Hn 5064"), "{page}");
-    let (status, page) = doctor(directory.path(), &[], "60");
+    assert!(page.contains("maxclients becomes 944") && page.contains("ulimit -Hn 5056"), "{page}");
+    let (status, page) = doctor(directory.path(), &["--shards", "1"], "50");
     assert_eq!((status, verdict(&page, "nofile")), (Some(1), "bad"), "{page}");
 }
 
